@@ -1,0 +1,1 @@
+"""The coordinator of the fleet, the agent of a lent machine, and the demo fleet."""
