@@ -110,5 +110,7 @@ def _end(process: subprocess.Popen[bytes]) -> None:
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
-    for child in psutil.wait_procs(tree, timeout=1)[1]:
+    _, left = psutil.wait_procs(tree, timeout=1)
+    for child in left:
         child.kill()
+    psutil.wait_procs(left, timeout=1)
