@@ -7,7 +7,7 @@ only the last message of each type is kept (states and totals, all that is sent 
 import asyncio
 import socket
 from collections.abc import Callable
-from typing import Any, Self
+from typing import Any, Self, cast
 
 import orjson
 import structlog
@@ -67,9 +67,8 @@ class Channel(asyncio.Protocol):
             self._transport.close()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
-        transport.set_write_buffer_limits(high=HIGH_WATER)
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's are no subclass of it
+        self._transport.set_write_buffer_limits(high=HIGH_WATER)
 
     def pause_writing(self) -> None:
         self._paused = True
