@@ -232,9 +232,11 @@ class WorkerRecord(Message):
 
 
 class WorkerList(Message):
-    """GET /api/coordinator/workers. `services` are the names in the coordinator's catalogue.
-    `etag` comes from the head."""
+    """GET /api/coordinator/workers. `services` are the names in the coordinator's catalogue,
+    `settled` is false while it is too young to know every worker (None: it does not say),
+    `etag` is from the head."""
 
     workers: Annotated[list[WorkerRecord], _valid_only(WorkerRecord, MAX_WORKERS)]
     services: Annotated[list[ServiceName], Field(max_length=4096)] = []
+    settled: bool | None = None
     etag: str | None = None

@@ -1,0 +1,18 @@
+"""A list that the operator wrote: EDGEPROXY_UPSTREAMS, one pool of equal upstreams, no coordinator."""
+
+from edgeproxy.discovery.snapshot import STATIC_POOL, Endpoint, Snapshot
+
+
+def static_snapshot(urls: str, health_path: str = "/health") -> Snapshot:
+    """The pool of a comma list of URLs. ValueError, with the wrong URL named, if one is wrong or there is none."""
+    endpoints = [_endpoint(url, health_path) for part in urls.split(",") if (url := part.strip())]
+    if not endpoints:
+        raise ValueError("no upstream URL is given")
+    return Snapshot.of(endpoints)
+
+
+def _endpoint(url: str, health_path: str) -> Endpoint:
+    try:
+        return Endpoint.of(STATIC_POOL, url, health_path)
+    except ValueError as error:
+        raise ValueError(f"{url[:200]!r}: {error}") from None
