@@ -1,8 +1,8 @@
 """The worker list from the coordinator: cached, refreshed in the background, served stale while it is away.
 
-A coordinator that keeps its registry in memory knows nobody after a restart, and its workers come back one by one
-within a heartbeat or two. Such a list is *partial*: the coordinator says so (`settled: false`), or, an older one, by
-being empty. Then workers of the last full list stay beside it until that list is as old as `ttl`; active health
+A coordinator with its registry in memory knows nobody after a restart; workers come back one by one
+within a heartbeat or two. Such a list is *partial*: the coordinator says so (`settled: false`), or, an older one,
+by being empty. Then workers of the last full list stay beside it until that list is as old as `ttl`; health
 checks drop those that are really gone. A full list replaces everything at once.
 """
 
@@ -36,7 +36,7 @@ class ListSource(Protocol):
 
 
 class CoordinatorSource:
-    """Calls `on_snapshot` with every new picture, never twice with the same. `run()` ends by cancellation only."""
+    """Calls `on_snapshot` with every new picture, never twice with the same. `run()` ends when cancelled."""
 
     def __init__(
         self,

@@ -1,6 +1,6 @@
 """Active health checks, once per host: GET `url + health_path`, alive is any status below 500.
 
-A change of mind takes several checks in a row (`fall`, `rise`), which follow each other faster than the others;
+A change of mind takes several checks in a row (`fall`, `rise`), which follow each other faster than others;
 the very first check decides alone. Endpoints with the same URL and path share one check.
 """
 
@@ -60,7 +60,7 @@ class Target:
 
 
 class HealthChecker:
-    """`update` it with endpoints, `run` it as a task; it calls `on_health({endpoint id: alive})` on changes."""
+    """`update` it with endpoints, `run` it as a task; it calls `on_health({endpoint id: alive})`."""
 
     def __init__(
         self,

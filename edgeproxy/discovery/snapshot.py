@@ -1,6 +1,6 @@
 """What discovery hands to the processes: an immutable picture of which endpoints serve which service.
 
-It crosses the pipe to the children as a plain dict (`to_message`), small: host, port and the rest follow from the URL.
+It crosses the pipe to the children as a plain dict (`to_message`); host and port follow from the URL.
 """
 
 import hashlib
@@ -25,8 +25,9 @@ STATIC_POOL: Final = "upstreams"
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """One place that serves one service. `id` names the address, not the worker: what is known of it outlives a new lease.
+    """One place that serves one service.
 
+    `id` names the address, not the worker: what is known of it outlives a new registration.
     `url` has no trailing slash; `base_path` is its path, "" or "/x"; a health check asks `url + health_path`.
     """
 
@@ -59,7 +60,7 @@ class Endpoint:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """Endpoints by service, in a stable order; the services that exist, with or without a worker; a hash of both."""
+    """Endpoints by service, in a stable order; the services that exist, with or without a worker."""
 
     endpoints: Mapping[str, tuple[Endpoint, ...]]
     known_services: frozenset[str]
@@ -100,9 +101,8 @@ class Snapshot:
         rows = message.get("endpoints")
         known = message.get("known")
         endpoints = valid_endpoints(rows if isinstance(rows, list) else ())
-        return cls.of(
-            endpoints, [name for name in known if isinstance(name, str)] if isinstance(known, list) else ()
-        )
+        names = known if isinstance(known, list) else ()
+        return cls.of(endpoints, [name for name in names if isinstance(name, str)])
 
 
 def valid_endpoints(rows: Iterable[Any]) -> list[Endpoint]:

@@ -4,7 +4,7 @@ from edgeproxy.discovery.snapshot import STATIC_POOL, Endpoint, Snapshot
 
 
 def static_snapshot(urls: str, health_path: str = "/health") -> Snapshot:
-    """The pool of a comma list of URLs. ValueError, with the wrong URL named, if one is wrong or there is none."""
+    """The pool of a comma list of URLs. ValueError, naming the wrong one, if one is wrong or there is none."""
     endpoints = [_endpoint(url, health_path) for part in urls.split(",") if (url := part.strip())]
     if not endpoints:
         raise ValueError("no upstream URL is given")
@@ -15,4 +15,5 @@ def _endpoint(url: str, health_path: str) -> Endpoint:
     try:
         return Endpoint.of(STATIC_POOL, url, health_path)
     except ValueError as error:
-        raise ValueError(f"{url[:200]!r}: {error}") from None
+        shown = url.rpartition("@")[2][:200]  # without a password
+        raise ValueError(f"{shown!r}: {error}") from None
