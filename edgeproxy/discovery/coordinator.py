@@ -1,8 +1,8 @@
 """The worker list from the coordinator: cached, refreshed in the background, served stale while it is away.
 
 A coordinator with its registry in memory knows nobody after a restart; workers come back one by one
-within a heartbeat or two. Such a list is *partial*: the coordinator says so (`settled: false`), or, an older one,
-by being empty. Then workers of the last full list stay beside it until that list is as old as `ttl`; health
+within a heartbeat or two. Such a list is *partial*: it says so (`settled: false`), or, from an older program,
+is empty. Then workers of the last full list stay beside it until that list is as old as `ttl`; health
 checks drop those that are really gone. A full list replaces everything at once.
 """
 

@@ -4,7 +4,7 @@ from edgeproxy.discovery.snapshot import STATIC_POOL, Endpoint, Snapshot
 
 
 def static_snapshot(urls: str, health_path: str = "/health") -> Snapshot:
-    """The pool of a comma list of URLs. ValueError, naming the wrong one, if one is wrong or there is none."""
+    """The pool of a comma list of URLs. ValueError, naming the wrong one, or if there is none."""
     endpoints = [_endpoint(url, health_path) for part in urls.split(",") if (url := part.strip())]
     if not endpoints:
         raise ValueError("no upstream URL is given")
