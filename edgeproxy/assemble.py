@@ -14,6 +14,7 @@ from aiohttp import web
 
 from edgeproxy.admin.app import admin_app
 from edgeproxy.admin.metrics import ProcessCounts, exposition
+from edgeproxy.clock import monotonic
 from edgeproxy.cluster.client import CoordinatorClient
 from edgeproxy.cluster.services import SERVICES
 from edgeproxy.discovery.coordinator import CoordinatorSource
@@ -193,7 +194,7 @@ async def serve(child: Child, settings: ProxySettings) -> None:
     dialer = NetworkDialer()
     report = _Reporter(child, loop)
     table = _build_table(routes, settings, _first_snapshot(settings))
-    edge = Edge(loop, table, settings.limits, Observer(counters, access_log, loop.time), dialer, report)
+    edge = Edge(loop, table, settings.limits, Observer(counters, access_log, monotonic), dialer, report)
     dialer.edge = edge
     edge.start()
 
