@@ -73,7 +73,7 @@ class ManagedProcess:
         finally:  # also if we are cancelled in our patience
             self._signal(signal.SIGKILL)
         if self._exited is not None:
-            await self._exited
+            await asyncio.shield(self._exited)
         if self._output is not None:
             await asyncio.wait({self._output})
         self.pid = None
@@ -94,7 +94,7 @@ class ManagedProcess:
         while True:
             started = time.monotonic()
             if self._exited is not None:
-                code = await self._exited
+                code = await asyncio.shield(self._exited)
                 self._log.warning("ended", pid=self.pid, how=describe_exit(code), tail=list(self.tail)[-3:])
             self.pid = None
             self._set("backoff")

@@ -183,7 +183,7 @@ class Supervisor:
     async def _failed_start(self, child: ChildHandle) -> None:
         timed_out = not child.exited.done()
         child.kill()
-        code = await child.exited
+        code = await asyncio.shield(child.exited)
         reason = "not ready in time" if timed_out else describe_exit(code)
         self._log.error("a child did not start", slot=child.slot, pid=child.pid, reason=reason)
         if not timed_out and code > 0:
@@ -267,7 +267,7 @@ class Supervisor:
         if not child.exited.done():
             self._log.warning("a child did not leave in time, it is killed", pid=child.pid)
             child.kill()
-            await child.exited
+            await asyncio.shield(child.exited)
 
     async def _end(self) -> None:
         """Whatever happened: no child is left."""

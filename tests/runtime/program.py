@@ -35,8 +35,7 @@ async def child_main(child: Child) -> None:
     child.on_message = word.update
     server = Server(child, word)
     listeners = [
-        await asyncio.get_running_loop().create_server(lambda: Connection(server), sock=sock)
-        for sock in child.sockets
+        await asyncio.get_running_loop().create_server(lambda: Connection(server), sock=sock) for sock in child.sockets
     ]
     child.ready()
     seconds = await child.until_drain()
