@@ -1,0 +1,159 @@
+"""Response heads: what a worker says, parsed as hostile input, since workers are lent machines."""
+
+from __future__ import annotations
+
+import re
+
+from edgeproxy.errors import BAD_RESPONSE, ProtocolError
+from edgeproxy.http.fields import (
+    CONNECTION,
+    CONTENT_LENGTH,
+    GUARDED,
+    KEEP_ALIVE,
+    RESPONSE_FIELDS,
+    TRANSFER_ENCODING,
+    UPGRADE,
+    WEBSOCKET_ACCEPT,
+)
+from edgeproxy.http.framing import (
+    NO_BODY,
+    UNTIL_CHUNKED,
+    UNTIL_CLOSE,
+    connection_options,
+    parse_content_length,
+    without,
+)
+from edgeproxy.http.scan import scan_fields
+
+MAX_FIELDS = 200
+
+_STATUS_LINE = re.compile(rb"HTTP/1\.([01]) ([1-5][0-9]{2})(?: ([\t\x20-\x7e\x80-\xff]*))?")
+_KEEP_ALIVE_TIMEOUT = re.compile(rb"timeout[ \t]*=[ \t]*([0-9]{1,5})", re.IGNORECASE)
+
+
+class ResponseHead:
+    """A response as we understand it.
+
+    `length` is the body's size in bytes, NO_BODY, UNTIL_CHUNKED or UNTIL_CLOSE. `fields` are the end-to-end
+    field lines, each with its CRLF; `guarded` those that only a trusted upstream may send. `idle_limit` is the
+    worker's own keep-alive timeout in seconds, 0 where it names none.
+    """
+
+    __slots__ = (
+        "fields",
+        "guarded",
+        "idle_limit",
+        "keep_alive",
+        "length",
+        "minor",
+        "reason",
+        "status",
+        "upgrade",
+        "websocket_accept",
+    )
+
+    def __init__(self, status: int, reason: bytes, minor: int) -> None:
+        self.status = status
+        self.reason = reason
+        self.minor = minor
+        self.length = UNTIL_CLOSE
+        self.keep_alive = minor == 1
+        self.idle_limit = 0
+        self.upgrade = b""
+        self.websocket_accept = b""
+        self.fields = b""
+        self.guarded = b""
+
+
+class _Special:
+    __slots__ = ("codings", "connection", "length")
+
+    def __init__(self) -> None:
+        self.length = UNTIL_CLOSE
+        self.codings: list[bytes] | None = None
+        self.connection: list[bytes] | None = None
+
+
+def parse_response(data: bytes, end: int, to_head: bool) -> ResponseHead:
+    """Parse the head data[:end], which the empty line data[end:end + 4] closes; `to_head`: it answers a HEAD
+    request, so no body follows."""
+    line_end = data.find(b"\r\n", 0, end + 2)
+    head = _parse_status_line(data[:line_end])
+    notes = scan_fields(data, line_end + 2, end + 2, RESPONSE_FIELDS, BAD_RESPONSE)
+    if notes.count > MAX_FIELDS:
+        raise ProtocolError(BAD_RESPONSE, f"more than {MAX_FIELDS} fields")
+    head.fields = notes.plain
+    special = _Special()
+    for kind, name, value in notes.noted:
+        _note(head, special, kind, name, value)
+    if special.connection:
+        _settle_connection(head, special.connection)
+    head.length = _settle_length(head, special, to_head)
+    return head
+
+
+def _parse_status_line(line: bytes) -> ResponseHead:
+    """`HTTP/1.x SP status SP [reason]`; the reason may be missing with its space, as some servers send it."""
+    known = _STATUS_LINES.get(line)
+    if known is None:
+        match = _STATUS_LINE.fullmatch(line)
+        if match is None:
+            raise ProtocolError(BAD_RESPONSE, "not a status line of HTTP/1.1 or HTTP/1.0")
+        minor, status, reason = match.groups()
+        known = (int(status), reason or b"", 1 if minor == b"1" else 0)
+        if len(_STATUS_LINES) < 256:
+            _STATUS_LINES[line] = known
+    return ResponseHead(known[0], known[1], known[2])
+
+
+_STATUS_LINES: dict[bytes, tuple[int, bytes, int]] = {}  # those seen, at most 256
+
+
+def _note(head: ResponseHead, special: _Special, kind: int, name: bytes, value: bytes) -> None:
+    if kind == CONTENT_LENGTH:
+        length = parse_content_length(value, BAD_RESPONSE)
+        if special.length != UNTIL_CLOSE and special.length != length:
+            raise ProtocolError(BAD_RESPONSE, "Content-Length twice, and different")
+        special.length = length
+    elif kind == TRANSFER_ENCODING:
+        special.codings = [*(special.codings or ()), value]
+    elif kind == CONNECTION:
+        special.connection = [*(special.connection or ()), value]
+    elif kind == GUARDED:
+        head.guarded += name + b": " + value + b"\r\n"
+    elif kind == KEEP_ALIVE:
+        timeout = _KEEP_ALIVE_TIMEOUT.search(value)
+        head.idle_limit = int(timeout[1]) if timeout else 0
+    elif kind == UPGRADE:
+        head.upgrade = value
+    elif kind == WEBSOCKET_ACCEPT:
+        head.websocket_accept = value
+
+
+def _settle_connection(head: ResponseHead, values: list[bytes]) -> None:
+    options = connection_options(values, BAD_RESPONSE)
+    if b"close" in options:
+        head.keep_alive = False
+    elif b"keep-alive" in options:
+        head.keep_alive = True
+    named = options - {b"close", b"keep-alive", b"upgrade"}
+    if named:
+        head.fields = without(head.fields, named)
+
+
+def _settle_length(head: ResponseHead, special: _Special, to_head: bool) -> int:
+    """RFC 9112 section 6.3. Where it lets us repair, the connection is not used again."""
+    status = head.status
+    if status < 200 or status == 204 or status == 304 or to_head:
+        if special.length != UNTIL_CLOSE and not special.codings and (to_head or status == 304):
+            # What a GET would have sent: a fact about the resource here, not framing (RFC 9110 section 8.6).
+            head.fields += b"Content-Length: %d\r\n" % special.length
+        return NO_BODY
+    if not special.codings:
+        return special.length
+    if special.length != UNTIL_CLOSE or head.minor == 0:
+        head.keep_alive = False
+    codings = b",".join(special.codings).lower().split(b",")
+    if [coding.strip(b" \t") for coding in codings] == [b"chunked"]:
+        return UNTIL_CHUNKED
+    raise ProtocolError(BAD_RESPONSE, "a transfer coding other than chunked")
