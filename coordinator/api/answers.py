@@ -10,9 +10,7 @@ from aiohttp import web
 
 
 def json_answer(body: object, status: int = 200, headers: Mapping[str, str] | None = None) -> web.Response:
-    return web.Response(
-        body=orjson.dumps(body), status=status, headers=headers, content_type="application/json"
-    )
+    return web.Response(body=orjson.dumps(body), status=status, headers=headers, content_type="application/json")
 
 
 def problem(status: int, detail: str, headers: Mapping[str, str] | None = None) -> web.Response:

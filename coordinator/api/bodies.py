@@ -43,12 +43,7 @@ def refuse_foreign_loopback(request: web.Request, *urls: str | None) -> None:
         return
     for url in urls:
         host = urlsplit(url or "").hostname or ""
-        if (
-            host.rstrip(".") == "localhost"
-            or host.startswith("127.")
-            or host == "::1"
-            or "::ffff:127." in host
-        ):
+        if host.rstrip(".") == "localhost" or host.startswith("127.") or host == "::1" or "::ffff:127." in host:
             fail(422, f"{url} is an address of your own machine: give one that others can reach")
 
 

@@ -68,9 +68,7 @@ class _Numbers(Collector):
         covered = {name: len(running.get(name, ())) for name in CATALOG}
         yield _by_label("coordinator_service_workers", "Healthy workers by service", "service", covered)
         for name in ("registrations", "heartbeats", "unregistrations"):
-            yield CounterMetricFamily(
-                f"coordinator_{name}", f"Successful {name}", value=self._state.counts[name]
-            )
+            yield CounterMetricFamily(f"coordinator_{name}", f"Successful {name}", value=self._state.counts[name])
 
 
 def _gauge(name: str, text: str, value: float) -> GaugeMetricFamily:

@@ -127,17 +127,13 @@ def test_registering_again_changes_nothing(kinds: list[str]) -> None:
 
 
 @given(fleets, st.data())
-def test_heartbeats_after_deaths_settle_and_never_lose_a_service(
-    kinds: list[str], data: st.DataObject
-) -> None:
+def test_heartbeats_after_deaths_settle_and_never_lose_a_service(kinds: list[str], data: st.DataObject) -> None:
     fleet = [m for m in joined(kinds) if data.draw(st.booleans(), label=f"{m.worker_id} lives")]
     covered_before = set(coverage(fleet))
     for _ in range(len(CATALOG) + 1):
         for index, worker in enumerate(fleet):
             told = mend(worker, fleet)
-            fleet[index] = Member(
-                worker.worker_id, worker.worker_type, told, frozenset(told), worker.runnable
-            )
+            fleet[index] = Member(worker.worker_id, worker.worker_type, told, frozenset(told), worker.runnable)
     assert covered_before <= set(coverage(fleet))
     assert all(mend(worker, fleet) == worker.assigned for worker in fleet)
 

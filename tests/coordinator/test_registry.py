@@ -16,9 +16,7 @@ def register(registry: Registry, clock: Any, worker_id: str | None = "w", **more
     return registry.register(Registration.model_validate(body), clock())
 
 
-def beat(
-    registry: Registry, clock: Any, worker_id: str = "w", settled: bool = True, **more: Any
-) -> Worker | None:
+def beat(registry: Registry, clock: Any, worker_id: str = "w", settled: bool = True, **more: Any) -> Worker | None:
     message = Heartbeat.model_validate({"worker_id": worker_id, **more})
     return registry.heartbeat(message, clock(), settled=settled)
 
@@ -51,9 +49,7 @@ def test_after_a_restart_of_ours_a_worker_keeps_what_it_says_it_runs(registry: R
     assert worker.assigned == ("rag-embeddings",)
 
 
-def test_a_report_counts_when_it_is_healthy_an_old_agents_assignment_at_once(
-    registry: Registry, clock: Any
-) -> None:
+def test_a_report_counts_when_it_is_healthy_an_old_agents_assignment_at_once(registry: Registry, clock: Any) -> None:
     edge = {"capabilities": {"worker_type": "edge"}}
     register(registry, clock, "old", **edge)
     new = register(registry, clock, "new", services=[report("edge-proxy", "starting")], **edge)
@@ -65,9 +61,7 @@ def test_a_report_counts_when_it_is_healthy_an_old_agents_assignment_at_once(
     assert registry.running(clock())["edge-proxy"] == [new, registry.workers["old"]]
 
 
-def test_a_worker_that_falls_silent_is_degraded_then_offline_then_forgotten(
-    registry: Registry, clock: Any
-) -> None:
+def test_a_worker_that_falls_silent_is_degraded_then_offline_then_forgotten(registry: Registry, clock: Any) -> None:
     worker = register(registry, clock, services=[report("notes-coa")])
     seen = []
     for _ in range(4):
@@ -90,9 +84,7 @@ def test_an_old_agent_has_ninety_seconds(registry: Registry, clock: Any) -> None
     assert not worker.live(clock())
 
 
-def test_a_death_is_mended_by_the_next_heartbeat_of_a_worker_with_room(
-    registry: Registry, clock: Any
-) -> None:
+def test_a_death_is_mended_by_the_next_heartbeat_of_a_worker_with_room(registry: Registry, clock: Any) -> None:
     gpu = {"capabilities": {"worker_type": "gpu"}, "services": []}
     for name in ("a", "b", "c", "d"):
         register(registry, clock, name, **gpu)

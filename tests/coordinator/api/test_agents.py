@@ -93,9 +93,7 @@ async def test_the_cpu_worker_says_what_is_installed_not_what_runs(client: TestC
 async def test_the_archived_gpu_worker_and_its_heartbeat(client: TestClient) -> None:
     body = {
         "capabilities": {"has_gpu": True, "gpu_utilization": "12.0%"},
-        "containers": [
-            {"name": "vllm", "service_url": "http://h:8105", "port": 8105, "health_endpoint": "/health"}
-        ],
+        "containers": [{"name": "vllm", "service_url": "http://h:8105", "port": 8105, "health_endpoint": "/health"}],
         "ip_address": "10.0.0.9",
         "tunnel_url": "https://abc.trycloudflare.com",
     }
@@ -161,9 +159,7 @@ async def test_our_agent_reports_what_it_runs(client: TestClient, clock: Any) ->
     }
     answer = await post(client, "/api/worker/register", body)
     assert answer["assigned_services"] == ["edge-proxy", "load-balancer"]
-    await post(
-        client, "/api/worker/heartbeat", {"worker_id": "e1", "services": [{**report, "status": "healthy"}]}
-    )
+    await post(client, "/api/worker/heartbeat", {"worker_id": "e1", "services": [{**report, "status": "healthy"}]})
     async with client.get("/api/admin/gaps") as response:
         rows = {row["service"]: row for row in (await response.json())["gaps"]}
     assert rows["edge-proxy"]["current_workers"] == 1
@@ -196,9 +192,7 @@ async def test_our_agent_reports_what_it_runs(client: TestClient, clock: Any) ->
         ),
     ],
 )
-async def test_bad_bodies_get_a_clear_error(
-    client: TestClient, path: str, body: Any, status: int, words: str
-) -> None:
+async def test_bad_bodies_get_a_clear_error(client: TestClient, path: str, body: Any, status: int, words: str) -> None:
     async with client.post(f"/api/worker/{path}", json=body) as response:
         problem = await response.json()
         assert (response.status, problem["status"]) == (status, status)

@@ -44,9 +44,7 @@ async def test_the_list_has_live_workers_only_and_the_catalogue(client: TestClie
     assert (record["worker_type"], record["tier"], record["status"]) == ("cpu", 2, "healthy")
 
 
-async def test_the_etag_stands_still_while_nothing_that_is_routed_by_changes(
-    client: TestClient, clock: Any
-) -> None:
+async def test_the_etag_stands_still_while_nothing_that_is_routed_by_changes(client: TestClient, clock: Any) -> None:
     await join(client, "w", "cpu")
     clock.move(31)
     async with client.get("/api/coordinator/workers") as response:
@@ -64,9 +62,7 @@ async def test_the_etag_stands_still_while_nothing_that_is_routed_by_changes(
         assert response.headers["ETag"] != etag
 
 
-async def test_the_list_is_unsettled_until_everybody_has_had_time_to_come_back(
-    client: TestClient, clock: Any
-) -> None:
+async def test_the_list_is_unsettled_until_everybody_has_had_time_to_come_back(client: TestClient, clock: Any) -> None:
     async with client.get("/api/coordinator/workers") as response:
         etag = response.headers["ETag"]
         assert (await response.json())["settled"] is False
@@ -109,9 +105,7 @@ async def test_gaps_are_sorted_and_counted(client: TestClient) -> None:
         "edge-proxy": "ok",
         "load-balancer": "ok",
     }
-    order = [
-        ("critical", "warning", "ok").index(row["status"]) * 10 + row["priority"] for row in body["gaps"]
-    ]
+    order = [("critical", "warning", "ok").index(row["status"]) * 10 + row["priority"] for row in body["gaps"]]
     assert order == sorted(order)
     assert body["critical_gaps"] == body["gaps"][:11]
     assert body["warnings"] == []
