@@ -26,6 +26,7 @@ async def request_id(request: web.Request, handler: Handler) -> web.StreamRespon
     """The sender's id, if it is fit for a log, else a new one; on the answer in any case."""
     given = request.headers.get(REQUEST_ID, "")
     response = await handler(request)
+    response.headers[hdrs.SERVER] = "coordinator"  # not which Python and which library
     response.headers[REQUEST_ID] = given if _GOOD_ID.fullmatch(given) else secrets.token_hex(16)
     return response
 
