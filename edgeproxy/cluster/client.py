@@ -4,6 +4,7 @@ Several base URLs are a fallback chain: tried in order, and the one that answere
 One that cannot be reached, is slow, or fails (5xx) passes the question on; another status is an answer.
 """
 
+import os
 from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Any, Final, Self, TypeVar
@@ -51,9 +52,7 @@ def base_urls(comma_list: str) -> tuple[str, ...]:
 class CoordinatorClient:
     """An async context manager. `urls` is a comma list; every method raises CoordinatorError only."""
 
-    def __init__(
-        self, urls: str | Sequence[str], api_key: str | None = None, timeout: float = TIMEOUT
-    ) -> None:
+    def __init__(self, urls: str | Sequence[str], api_key: str | None = None, timeout: float = TIMEOUT) -> None:
         self.urls = base_urls(urls if isinstance(urls, str) else ",".join(urls))
         self._preferred = 0
         self._api_key = api_key
@@ -134,18 +133,21 @@ class CoordinatorClient:
         url = URL(base + path, encoded=True)
         try:
             # redirects would carry the API key to another host
-            async with self._session.request(
-                method, url, data=data, headers=head, allow_redirects=False
-            ) as response:
+            async with self._session.request(method, url, data=data, headers=head, allow_redirects=False) as response:
                 content = await _bounded(response)
                 _raise_for_status(base, path, response, content)
                 return response.status, response.headers.get("ETag"), content
         except TimeoutError:
             raise CoordinatorError(None, f"{base} did not answer in time") from None
         except (aiohttp.ClientError, OSError, ValueError) as error:
-            raise CoordinatorError(
-                None, f"{base} cannot be asked: {error or type(error).__name__}"
-            ) from error
+            raise CoordinatorError(None, f"{base} cannot be asked: {_reason(error)}") from error
+
+
+def _reason(error: Exception) -> str:
+    cause = error.os_error if isinstance(error, aiohttp.ClientConnectorError) else error
+    if isinstance(cause, OSError) and (cause.errno or 0) > 0:
+        return os.strerror(cause.errno or 0)
+    return str(cause) or type(cause).__name__
 
 
 async def _bounded(response: aiohttp.ClientResponse) -> bytes:
