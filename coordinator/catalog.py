@@ -24,9 +24,7 @@ class Wanted:
         return "ok" if workers >= self.minimum else "warning"
 
 
-CATALOG: Final[Mapping[str, Wanted]] = MappingProxyType(
-    {name: Wanted(spec) for name, spec in SERVICES.items()}
-)
+CATALOG: Final[Mapping[str, Wanted]] = MappingProxyType({name: Wanted(spec) for name, spec in SERVICES.items()})
 
 
 def worker_type(capabilities: Mapping[str, Any]) -> WorkerType:

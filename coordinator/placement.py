@@ -44,9 +44,7 @@ def assign(worker: Member, fleet: Collection[Member]) -> tuple[str, ...]:
     allowed = _eligible(worker)
     kept = [name for name in worker.assigned if name in {spec.name for spec in allowed}]
     if kept:
-        return _fill(
-            kept, [spec for spec in allowed if not covered[spec.name]], covered, _capacity(worker, others)
-        )
+        return _fill(kept, [spec for spec in allowed if not covered[spec.name]], covered, _capacity(worker, others))
     return _fill([], allowed, covered, _capacity(worker, others))
 
 

@@ -69,9 +69,7 @@ class Worker:
         """The services that users get here at this moment."""
         if self.services is not None:
             on_time = self.lateness(now) == "on time"
-            return frozenset(
-                report.name for report in self.services if on_time and report.status == "healthy"
-            )
+            return frozenset(report.name for report in self.services if on_time and report.status == "healthy")
         return frozenset(self.assigned) if self.status(now) == "healthy" else frozenset()
 
     def member(self) -> Member:

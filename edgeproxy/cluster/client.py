@@ -4,6 +4,7 @@ Several base URLs are a fallback chain: tried in order, and the one that answere
 One that cannot be reached, is slow, or fails (5xx) passes the question on; another status is an answer.
 """
 
+import os
 from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Any, Final, Self, TypeVar
@@ -139,7 +140,14 @@ class CoordinatorClient:
         except TimeoutError:
             raise CoordinatorError(None, f"{base} did not answer in time") from None
         except (aiohttp.ClientError, OSError, ValueError) as error:
-            raise CoordinatorError(None, f"{base} cannot be asked: {error or type(error).__name__}") from error
+            raise CoordinatorError(None, f"{base} cannot be asked: {_reason(error)}") from error
+
+
+def _reason(error: Exception) -> str:
+    cause = error.os_error if isinstance(error, aiohttp.ClientConnectorError) else error
+    if isinstance(cause, OSError) and (cause.errno or 0) > 0:
+        return os.strerror(cause.errno or 0)
+    return str(cause) or type(cause).__name__
 
 
 async def _bounded(response: aiohttp.ClientResponse) -> bytes:

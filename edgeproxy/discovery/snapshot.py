@@ -17,7 +17,7 @@ from edgeproxy.cluster.urls import path, worker_url
 
 log = logging.getLogger(__name__)
 
-MAX_ENDPOINTS: Final = 50_000  # some 10 MB a process; a fleet beyond that wants several edges with a part each
+MAX_BYTES: Final = 8 * 1024 * 1024  # of all URLs together, some 80,000: what a message on the pipe can carry
 STATIC_POOL: Final = "upstreams"
 
 
@@ -68,9 +68,7 @@ class Snapshot:
     def of(cls, endpoints: Iterable[Endpoint], known_services: Iterable[str] = ()) -> Self:
         """Sorted, without doubles: two snapshots with the same content have the same version."""
         unique = {endpoint.id: endpoint for endpoint in endpoints}
-        if len(unique) > MAX_ENDPOINTS:
-            log.warning("only %d of %d endpoints are used", MAX_ENDPOINTS, len(unique))
-        ordered = [unique[key] for key in sorted(unique)[:MAX_ENDPOINTS]]
+        ordered = _bounded([unique[key] for key in sorted(unique)])
         by_service: dict[str, list[Endpoint]] = {}
         for endpoint in ordered:
             by_service.setdefault(endpoint.service, []).append(endpoint)
@@ -101,6 +99,16 @@ class Snapshot:
         endpoints = valid_endpoints(rows if isinstance(rows, list) else ())
         names = known if isinstance(known, list) else ()
         return cls.of(endpoints, [name for name in names if isinstance(name, str)])
+
+
+def _bounded(endpoints: list[Endpoint]) -> list[Endpoint]:
+    left = MAX_BYTES
+    for count, endpoint in enumerate(endpoints):
+        left -= len(endpoint.id) + len(endpoint.health_path) + 16
+        if left < 0:
+            log.warning("only %d of %d endpoints are used: the list is too long", count, len(endpoints))
+            return endpoints[:count]
+    return endpoints
 
 
 def valid_endpoints(rows: Iterable[Any]) -> list[Endpoint]:

@@ -1,0 +1,76 @@
+"""The composition root: settings become a supervisor, and in its child a registry behind an HTTP server."""
+
+import asyncio
+import sys
+from typing import Final
+
+import structlog
+import uvloop
+from aiohttp import web
+
+from coordinator.api.app import build_app
+from coordinator.api.state import State, new_worker_id
+from coordinator.registry import Registry
+from coordinator.settings import CoordinatorSettings
+from edgeproxy.runtime.child import Child
+from edgeproxy.runtime.environment import reveal
+from edgeproxy.runtime.sockets import Bind, listen
+from edgeproxy.runtime.supervisor import Program, Supervisor
+
+log = structlog.get_logger(__name__)
+
+KEEPALIVE: Final = 75.0  # longer than any heartbeat interval of old agents, so that they keep their connection
+
+
+def serve(settings: CoordinatorSettings) -> int:
+    """Run the supervisor until it is told to leave; the exit code."""
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(_supervise(settings))
+
+
+async def _supervise(settings: CoordinatorSettings) -> int:
+    sockets = listen(Bind(settings.host, settings.port), 1)
+    host, port = sockets[0].getsockname()[:2]
+    # one process: the registry is in its memory
+    program = Program(
+        name="coordinator",
+        argv=[sys.executable, "-m", "coordinator", "worker"],
+        processes=1,
+        drain_s=settings.drain,
+        environment=_environment(settings),
+    )
+    supervisor = Supervisor(program, sockets, on_ready=lambda: log.info("the coordinator serves", host=host, port=port))
+    if settings.api_key is None and settings.open:
+        log.warning("anybody who reaches this port may join the fleet: COORDINATOR_OPEN is set and API_KEY is not")
+    return await supervisor.run()
+
+
+def _environment(settings: CoordinatorSettings) -> dict[str, str]:
+    """Flags reach the child as variables. The key stays where it was: in the environment, or in its file."""
+    given = {}
+    for variable, name in CoordinatorSettings.variables().items():
+        if name in settings.model_fields_set and name != "api_key":
+            given[variable] = str(getattr(settings, name))
+            given[f"{variable}_FILE"] = ""
+    return given
+
+
+async def serve_child(child: Child, settings: CoordinatorSettings) -> None:
+    """The program of the child process: an HTTP server on the sockets that it was given."""
+    registry = Registry(heartbeat_interval=settings.heartbeat_interval, new_id=new_worker_id)
+    state = State(registry, api_key=reveal(settings.api_key), open=settings.open)
+    runner = web.AppRunner(
+        build_app(state),
+        access_log=None,
+        keepalive_timeout=KEEPALIVE,
+        shutdown_timeout=settings.drain,
+    )
+    await runner.setup()
+    try:
+        for sock in child.sockets:
+            await web.SockSite(runner, sock).start()
+        child.ready()
+        await child.until_drain()
+        state.draining = True
+    finally:
+        await runner.cleanup()

@@ -1,0 +1,81 @@
+"""What an operator can set. Every variable may be read from a file, NAME_FILE; a flag wins over both."""
+
+from ipaddress import ip_address
+from typing import Annotated, ClassVar, Self
+
+from pydantic import AfterValidator, Field, SecretStr, model_validator
+
+from edgeproxy.cluster.client import base_urls
+from edgeproxy.runtime.environment import EnvironmentSettings
+
+
+class CoordinatorSettings(EnvironmentSettings):
+    """`coordinator serve`. Refuses to be reachable by others while anybody could join."""
+
+    known: ClassVar[frozenset[str]] = frozenset({"COORDINATOR_URL"})  # the agent's and the tables'
+
+    host: str = Field("0.0.0.0", min_length=1, validation_alias="COORDINATOR_HOST", description="address to listen on")
+    port: int = Field(8080, ge=0, le=65535, validation_alias="COORDINATOR_PORT", description="port to listen on")
+    api_key: SecretStr | None = Field(
+        None, validation_alias="API_KEY", description="join secret of workers; unset: they may join over loopback only"
+    )
+    open: bool = Field(
+        False, validation_alias="COORDINATOR_OPEN", description="true: without API_KEY, let workers join from anywhere"
+    )
+    heartbeat_interval: float = Field(
+        10.0,
+        ge=0.1,
+        le=300,
+        validation_alias="COORDINATOR_HEARTBEAT_INTERVAL",
+        description="seconds between the heartbeats of an agent; after three missed ones it is offline",
+    )
+    drain: float = Field(
+        10.0,
+        ge=0,
+        le=3600,
+        validation_alias="COORDINATOR_DRAIN",
+        description="seconds that requests in flight have when the coordinator leaves",
+    )
+
+    @model_validator(mode="after")
+    def _no_open_door(self) -> Self:
+        if self.api_key is None and not self.open and not is_loopback(self.host):
+            raise ValueError(
+                f"COORDINATOR_HOST={self.host} is reachable from other machines and API_KEY is not set: "
+                "set API_KEY, or COORDINATOR_HOST=127.0.0.1, or COORDINATOR_OPEN=true"
+            )
+        return self
+
+
+class ReaderSettings(EnvironmentSettings):
+    """`coordinator workers`, `gaps`, `services`."""
+
+    known: ClassVar[frozenset[str]] = frozenset(CoordinatorSettings.variables())
+
+    url: Annotated[str, AfterValidator(lambda urls: ",".join(base_urls(urls)))] = Field(
+        "http://127.0.0.1:8080",
+        validation_alias="COORDINATOR_URL",
+        description="the coordinator; a comma list is tried in order",
+    )
+
+
+def is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host.lower() == "localhost"
+
+
+def variables_help(*classes: type[EnvironmentSettings]) -> str:
+    """One line a variable, for --help: its name, what it is, its default."""
+    lines = []
+    for cls in classes:
+        for variable, name in cls.variables().items():
+            field = cls.model_fields[name]
+            default = "" if field.default is None else f" (default {_shown(field.default)})"
+            lines.append(f"{variable}: {field.description}{default}")
+    return "\n\n".join(lines)
+
+
+def _shown(value: object) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value).lower()
