@@ -1,0 +1,70 @@
+"""Answers that the edge itself gives: error documents in the dialect of the route (RFC 9457, or OpenAI's shape)."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+
+import orjson
+
+from edgeproxy.errors import Fault
+
+PROBLEM = "problem"
+OPENAI = "openai"
+
+STATUS_LINES: dict[int, bytes] = {
+    status.value: b"HTTP/1.1 %d %s\r\n" % (status.value, status.phrase.encode("ascii")) for status in HTTPStatus
+}
+
+_CONTENT_TYPES = {PROBLEM: b"application/problem+json", OPENAI: b"application/json"}
+
+
+def error_body(fault: Fault, detail: str, request_id: bytes, dialect: str) -> bytes:
+    """The JSON document for one fault; `detail` says what to change and holds none of the peer's bytes."""
+    if dialect == OPENAI:
+        kind = "invalid_request_error" if fault.status < 500 else "server_error"
+        error = {"message": detail or fault.title, "type": kind, "param": None, "code": fault.name}
+        return orjson.dumps({"error": error})
+    document = {
+        "type": f"urn:edgeproxy:problem:{fault.name}",
+        "title": fault.title,
+        "status": fault.status,
+        "request_id": request_id.decode("latin-1"),
+    }
+    if detail:
+        document["detail"] = detail
+    return orjson.dumps(document)
+
+
+def error_answer(
+    fault: Fault, detail: str, request_id: bytes, dialect: str, date: bytes, close: bool, to_head: bool
+) -> bytes:
+    """One whole response, head and body; `date` is a field line with CRLF, `to_head` leaves the body out."""
+    body = error_body(fault, detail, request_id, dialect)
+    lines = [
+        STATUS_LINES[fault.status] + date + b"Content-Type: " + _CONTENT_TYPES[dialect],
+        b"Content-Length: %d" % len(body),
+        b"Cache-Control: no-store",
+        b"X-Request-ID: " + request_id,
+    ]
+    if fault.retry_after is not None:
+        lines.append(b"Retry-After: %d" % fault.retry_after)
+    if fault.status == 405:
+        lines.append(b"Allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS")
+    if close:
+        lines.append(b"Connection: close")
+    head = b"\r\n".join(lines) + b"\r\n\r\n"
+    return head if to_head else head + body
+
+
+def plain_answer(body: bytes, content_type: bytes, request_id: bytes, date: bytes, close: bool, to_head: bool) -> bytes:
+    """A 200 of the edge's own, such as `/health`."""
+    head = b"".join(
+        (
+            STATUS_LINES[200],
+            date,
+            b"Content-Type: %b\r\nContent-Length: %d\r\nCache-Control: no-store\r\n" % (content_type, len(body)),
+            b"X-Request-ID: %b\r\n" % request_id,
+            b"Connection: close\r\n\r\n" if close else b"\r\n",
+        )
+    )
+    return head if to_head else head + body

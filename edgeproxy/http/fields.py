@@ -1,0 +1,139 @@
+"""Field names: what each one is to a proxy, decided once a name and remembered.
+
+A name is looked up as it was written, so that the usual spellings cost one dict look-up; any other spelling is
+checked against the grammar (RFC 9110 section 5.1) on the slow way. The memory of names is bounded: what peers
+invent beyond it takes the slow way each time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from edgeproxy.errors import MALFORMED, Fault, ProtocolError
+
+# What a field is to us. PLAIN fields are end-to-end and pass on as they are.
+PLAIN = 0
+DROP = 1  # hop-by-hop (RFC 9110 section 7.6.1), or nothing a peer may say
+SINGLE = 2  # end-to-end, but a second one makes the message ambiguous
+CONNECTION = 3
+CONTENT_LENGTH = 4
+TRANSFER_ENCODING = 5
+HOST = 6
+UPGRADE = 7
+EXPECT = 8
+FORWARDED = 9  # what proxies say of the client: believed only from trusted ones
+REQUEST_ID = 10
+WEBSOCKET_KEY = 11
+WEBSOCKET_VERSION = 12
+KEEP_ALIVE = 13
+WEBSOCKET_ACCEPT = 14
+GUARDED = 15  # response fields that speak for the whole site: not for a lent machine to say
+
+TOKEN_BYTES = b"!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+"""tchar of RFC 9110 section 5.6.2."""
+
+TEXT_BYTES = b"\t" + bytes(range(0x20, 0x7F)) + bytes(range(0x80, 0x100))
+"""What a field value may hold (RFC 9110 section 5.5), obs-text included, which passes byte for byte."""
+
+REQUEST_KINDS: Mapping[bytes, int] = {
+    b"connection": CONNECTION,
+    b"content-length": CONTENT_LENGTH,
+    b"transfer-encoding": TRANSFER_ENCODING,
+    b"host": HOST,
+    b"upgrade": UPGRADE,
+    b"expect": EXPECT,
+    b"keep-alive": DROP,
+    b"proxy-connection": DROP,
+    b"proxy-authorization": DROP,
+    b"proxy-authenticate": DROP,
+    b"te": DROP,
+    b"trailer": DROP,
+    b"http2-settings": DROP,
+    b"content-type": SINGLE,
+    b"authorization": SINGLE,
+    b"forwarded": FORWARDED,
+    b"x-forwarded-for": FORWARDED,
+    b"x-forwarded-host": FORWARDED,
+    b"x-forwarded-proto": FORWARDED,
+    b"x-forwarded-port": FORWARDED,
+    b"x-forwarded-prefix": FORWARDED,
+    b"x-real-ip": FORWARDED,
+    b"x-client-ip": FORWARDED,
+    b"true-client-ip": FORWARDED,
+    b"cf-connecting-ip": FORWARDED,
+    b"x-request-id": REQUEST_ID,
+    b"sec-websocket-key": WEBSOCKET_KEY,
+    b"sec-websocket-version": WEBSOCKET_VERSION,
+}
+
+RESPONSE_KINDS: Mapping[bytes, int] = {
+    b"connection": CONNECTION,
+    b"content-length": CONTENT_LENGTH,
+    b"transfer-encoding": TRANSFER_ENCODING,
+    b"upgrade": UPGRADE,
+    b"keep-alive": KEEP_ALIVE,
+    b"proxy-connection": DROP,
+    b"proxy-authenticate": DROP,
+    b"te": DROP,
+    b"trailer": DROP,
+    b"x-request-id": DROP,
+    b"sec-websocket-accept": WEBSOCKET_ACCEPT,
+    b"set-cookie": GUARDED,
+    b"strict-transport-security": GUARDED,
+    b"alt-svc": GUARDED,
+    b"server": GUARDED,
+    b"clear-site-data": GUARDED,
+    b"service-worker-allowed": GUARDED,
+    b"x-accel-redirect": GUARDED,
+    b"x-accel-buffering": GUARDED,
+    b"x-accel-expires": GUARDED,
+}
+
+_USUAL = (
+    b"Accept Accept-Encoding Accept-Language Accept-Ranges Access-Control-Allow-Origin Age Allow Cache-Control"
+    b" Content-Disposition Content-Encoding Content-Language Content-Range Cookie Date DNT ETag Expires"
+    b" If-Match If-Modified-Since If-None-Match Last-Modified Location Origin Pragma Priority Range Referer"
+    b" Retry-After Sec-Fetch-Dest Sec-Fetch-Mode Sec-Fetch-Site User-Agent Vary Via X-API-Key"
+).split()
+
+_MAX_NAME = 256
+_MAX_REMEMBERED = 2048  # names; at most 256 bytes each, so half a MiB a process
+
+
+class FieldNames:
+    """The kinds of one direction's fields, request or response."""
+
+    __slots__ = ("_special", "known")
+
+    def __init__(self, special: Mapping[bytes, int]) -> None:
+        self._special = special
+        self.known: dict[bytes, int] = {}
+        """name as written -> kind; look here first, then ask `classify`."""
+        for name in _USUAL:
+            self.known[name] = self.known[name.lower()] = special.get(name.lower(), PLAIN)
+        for name, kind in special.items():
+            self.known[name] = self.known[name.title()] = kind
+
+    def classify(self, name: bytes, fault: Fault = MALFORMED) -> int:
+        """The kind of a name that is not in `known` yet; raises ProtocolError(fault) for what is no name."""
+        if not name or len(name) > _MAX_NAME or name.translate(None, TOKEN_BYTES):
+            raise ProtocolError(fault, "a field name is not a token")
+        kind = self._kind(name.lower(), fault)
+        if len(self.known) < _MAX_REMEMBERED:
+            self.known[name] = kind
+        return kind
+
+    def _kind(self, lowered: bytes, fault: Fault) -> int:
+        """Applications that read CGI-like variables take `_` and `.` for `-`: such names may hide framing
+        or identity, and are refused where they would, dropped where they could."""
+        kind = self._special.get(lowered, PLAIN)
+        if kind == PLAIN and (b"_" in lowered or b"." in lowered):
+            alias = lowered.replace(b"_", b"-").replace(b".", b"-")
+            if alias in self._special:
+                raise ProtocolError(fault, "a field name imitates a field that frames or identifies")
+            return DROP if b"_" in lowered else PLAIN
+        return kind
+
+
+REQUEST_FIELDS = FieldNames(REQUEST_KINDS)
+RESPONSE_FIELDS = FieldNames(RESPONSE_KINDS)

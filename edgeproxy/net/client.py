@@ -1,0 +1,360 @@
+"""A client's connection: its requests one after the other, each an exchange."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from edgeproxy.clock import FOREVER, monotonic
+from edgeproxy.errors import (
+    BODY_TIMEOUT,
+    BODY_TOO_LARGE,
+    CLIENT_LEFT,
+    HEAD_TIMEOUT,
+    HEAD_TOO_LARGE,
+    MALFORMED,
+    Fault,
+    ProtocolError,
+)
+from edgeproxy.http.answer import PROBLEM, error_answer, plain_answer
+from edgeproxy.http.body import BodyReader
+from edgeproxy.http.framing import NO_BODY
+from edgeproxy.http.request import RequestHead, parse_request
+from edgeproxy.net.connection import Connection
+from edgeproxy.net.edge import Edge
+from edgeproxy.net.limits import HIGH_WATER, LINGER_BYTES, LINGER_SECONDS, MAX_PIPELINED
+from edgeproxy.policy.address import Networks, is_trusted
+from edgeproxy.proxy.exchange import TUNNEL, UNTIL_END, Exchange
+from edgeproxy.proxy.pipeline import guard, match
+
+
+class ClientConnection(Connection):
+    """Between requests `exchange` is None; `buffer` holds what came too early or is not yet a whole head."""
+
+    __slots__ = ("address", "body", "buffer", "exchange", "forwarded", "lingered", "lingering", "pumping", "trusted")
+
+    def __init__(self, edge: Edge, trusted_proxies: Networks) -> None:
+        super().__init__(edge)
+        self.address = ""
+        self.forwarded = b""
+        self.trusted: Any = trusted_proxies  # the networks until the peer is known, then the verdict
+        self.buffer = b""
+        self.exchange: Exchange | None = None
+        self.body: BodyReader | None = None
+        self.pumping = False
+        self.lingering = False
+        self.lingered = 0
+
+    # The transport's side.
+
+    def connection_made(self, transport: Any) -> None:
+        self.attach(transport)
+        edge = self.edge
+        peer = transport.get_extra_info("peername")
+        self.address = peer[0] if peer else "unix"
+        self.trusted = is_trusted(self.address, self.trusted)
+        self.forwarded = b"X-Forwarded-For: %b\r\nX-Forwarded-Proto: %b\r\n" % (
+            self.address.encode("ascii"),
+            edge.scheme,
+        )
+        edge.clients.add(self)
+        edge.counters.connections += 1
+        edge.counters.open_connections += 1
+        self.read_deadline = edge.now() + edge.limits.keep_alive
+
+    def data_received(self, data: bytes) -> None:
+        exchange = self.exchange
+        if exchange is None:
+            if self.lingering:
+                self._discard(data)
+                return
+            self.buffer = self.buffer + data if self.buffer else data
+            self._pump()
+        elif self.body is not None:
+            self._body_received(exchange, data)
+        elif exchange.framing == TUNNEL:
+            exchange.bytes_in += len(data)
+            exchange.upstream.tunnel(data)  # type: ignore[union-attr]  # a tunnel ends with its upstream
+        else:
+            self._hold(data)
+
+    def eof_received(self) -> bool:
+        """A client that stops sending has left (RFC 9112 section 9.6 lets us close), except inside a tunnel."""
+        exchange = self.exchange
+        if exchange is not None and exchange.framing == TUNNEL and exchange.upstream is not None:
+            exchange.upstream.end()
+            return bool(self.transport.can_write_eof())
+        self._left()
+        return False
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.edge.clients.discard(self)
+        self.edge.counters.open_connections -= 1
+        self._left()
+
+    def pause_writing(self) -> None:
+        self.note_unwritable()
+        if self.exchange is not None and self.exchange.upstream is not None:
+            self.exchange.upstream.pause_reading()
+
+    def resume_writing(self) -> None:
+        self.note_writable()
+        if self.exchange is not None and self.exchange.upstream is not None:
+            self.exchange.upstream.resume_reading()
+        elif self.buffer:
+            self._pump()
+
+    # Requests.
+
+    def _pump(self) -> None:
+        """Serve what is buffered, one request at a time (RFC 9112 section 9.3.2)."""
+        if self.pumping:
+            return
+        self.pumping = True
+        try:
+            while self.buffer and self.exchange is None and self.writable and not self.lingering:
+                if not self._take_head():
+                    break
+        finally:
+            self.pumping = False
+        if not self.reading and self.body is None and len(self.buffer) < MAX_PIPELINED:
+            self.resume_reading()
+
+    def _take_head(self) -> bool:
+        """Begin the exchange whose head is at the front of the buffer; False while it is not all there."""
+        data = self.buffer
+        if data.startswith(b"\r\n"):  # RFC 9112 section 2.2: one empty line before a request is ignored
+            data = self.buffer = data[2:]
+        end = data.find(b"\r\n\r\n")
+        if end < 0 or end > self.edge.limits.head_bytes:
+            self._head_incomplete(data, end)
+            return False
+        try:
+            head = parse_request(data[:end])
+        except ProtocolError as error:
+            self._refuse(error.fault, str(error))
+            return False
+        self.buffer = b""
+        self._begin(head, data[end + 4 :])
+        return True
+
+    def _head_incomplete(self, data: bytes, end: int) -> None:
+        if end >= 0 or len(data) > self.edge.limits.head_bytes:
+            self._refuse(HEAD_TOO_LARGE, f"the head is larger than {self.edge.limits.head_bytes} bytes")
+        elif data.count(b"\n") != data.count(b"\r\n"):
+            self._refuse(MALFORMED, "a bare LF in the head")
+        elif data and self.read_deadline > self.edge.now() + self.edge.limits.head:
+            self.read_deadline = self.edge.now() + self.edge.limits.head
+
+    def _begin(self, head: RequestHead, rest: bytes) -> None:
+        edge = self.edge
+        route = match(head, edge.table)
+        request_id = head.request_id if self.trusted and head.request_id else edge.new_request_id()
+        exchange = self.exchange = Exchange(self, head, route, request_id, monotonic())
+        self.read_deadline = FOREVER
+        if head.length != NO_BODY and head.length != 0:
+            self._expect_body(exchange, head, rest)
+        else:
+            self.buffer = rest
+        if self.exchange is None:
+            return  # the body was refused
+        fault = guard(route)
+        if fault is not None:
+            self.answer(exchange, fault)
+        elif route.local is not None:
+            self._answer_locally(exchange, route.local)
+        else:
+            edge.forwarder.start(exchange)
+
+    def _answer_locally(self, exchange: Exchange, body: bytes) -> None:
+        exchange.status = 200
+        exchange.close = exchange.close or not exchange.request_done or self.edge.draining
+        self.write(
+            plain_answer(
+                body,
+                b"application/json",
+                exchange.request_id,
+                self.edge.date.line(self.edge.now()),
+                exchange.close,
+                exchange.head.method == b"HEAD",
+            )
+        )
+        self.finish(exchange)
+
+    def _expect_body(self, exchange: Exchange, head: RequestHead, rest: bytes) -> None:
+        if head.length > self.edge.limits.body_bytes:
+            self._refuse_body(exchange, BODY_TOO_LARGE, "")
+            return
+        if head.method in (b"GET", b"HEAD", b"DELETE", b"OPTIONS"):
+            exchange.close = exchange.exclusive = True  # legal, and often misread
+        exchange.request_done = False
+        self.body = BodyReader(head.length, MALFORMED)
+        self.read_deadline = self.edge.now() + self.edge.limits.body_idle
+        if rest:
+            self._body_received(exchange, rest)
+
+    def _body_received(self, exchange: Exchange, data: bytes) -> None:
+        body = self.body
+        assert body is not None
+        try:
+            payload, rest = body.feed(data)
+        except ProtocolError as error:
+            self._refuse_body(exchange, error.fault, str(error))
+            return
+        if exchange.bytes_in + len(payload) > self.edge.limits.body_bytes:
+            self._refuse_body(exchange, BODY_TOO_LARGE, "")
+            return
+        if body.done:
+            self.body = None
+            exchange.request_done = True
+            self.buffer = rest
+            self.read_deadline = FOREVER
+        else:
+            self.read_deadline = self.edge.now() + self.edge.limits.body_idle
+        if payload or body.done:
+            exchange.take(payload)
+        if exchange.upstream is None and self.body is not None and exchange.bytes_in > HIGH_WATER:
+            self.pause_body()
+
+    def _refuse_body(self, exchange: Exchange, fault: Fault, detail: str) -> None:
+        self.body = None
+        exchange.fault = fault
+        exchange.request_done = False
+        self.edge.forwarder.cancel(exchange)
+        if exchange.responding:
+            self.break_off(exchange, fault)
+        else:
+            self.answer(exchange, fault, detail)
+
+    def _hold(self, data: bytes) -> None:
+        """Pipelined requests wait until the one before is answered."""
+        self.buffer = self.buffer + data if self.buffer else data
+        if len(self.buffer) >= MAX_PIPELINED:
+            self.pause_reading()
+
+    # What the exchange asks for.
+
+    def pause_body(self) -> None:
+        """Time does not run against a client that we do not read."""
+        self.pause_reading()
+        if self.body is not None:
+            self.read_deadline = FOREVER
+
+    def resume_body(self) -> None:
+        if not self.reading and len(self.buffer) < MAX_PIPELINED:
+            self.resume_reading()
+            if self.body is not None:
+                self.read_deadline = self.edge.now() + self.edge.limits.body_idle
+
+    def answer(self, exchange: Exchange, fault: Fault, detail: str = "") -> None:
+        exchange.fault = fault
+        exchange.status = fault.status
+        exchange.close = exchange.close or not exchange.request_done or self.edge.draining
+        self.write(
+            error_answer(
+                fault,
+                detail,
+                exchange.request_id,
+                exchange.route.dialect,
+                self.edge.date.line(self.edge.now()),
+                exchange.close,
+                exchange.head.method == b"HEAD",
+            )
+        )
+        self.finish(exchange)
+
+    def finish(self, exchange: Exchange) -> None:
+        exchange.finished = True
+        self.exchange = None
+        self.edge.observer.ended(exchange)
+        if exchange.close or self.edge.draining:
+            self._close(unread=not exchange.request_done or bool(self.buffer))
+            return
+        self.read_deadline = self.edge.now() + self.edge.limits.keep_alive
+        if self.buffer or not self.reading:
+            self._pump()
+
+    def break_off(self, exchange: Exchange, fault: Fault) -> None:
+        """The client must see that the answer is not whole: too few bytes, no last chunk, or a reset where only
+        the end of the connection marks the end of the body (RFC 9112 section 8)."""
+        exchange.finished = True
+        exchange.fault = fault
+        self.exchange = None
+        self.body = None
+        self.edge.observer.ended(exchange)
+        if exchange.framing == UNTIL_END:
+            self.transport.abort()
+        else:
+            self.transport.close()
+
+    def switched(self) -> None:
+        self.read_deadline = FOREVER  # the upstream's deadline watches over the tunnel
+        if self.buffer:
+            early, self.buffer = self.buffer, b""
+            self.exchange.upstream.tunnel(early)  # type: ignore[union-attr]
+
+    def write_eof(self) -> None:
+        if not self.transport.is_closing() and self.transport.can_write_eof():
+            self.transport.write_eof()
+
+    # Endings.
+
+    def _refuse(self, fault: Fault, detail: str) -> None:
+        """Bytes that are no request: say so, then close so that the answer can be read."""
+        self.edge.counters.fault(fault.name)
+        request_id = self.edge.new_request_id()
+        date = self.edge.date.line(self.edge.now())
+        self.write(error_answer(fault, detail, request_id, PROBLEM, date, close=True, to_head=False))
+        self._close(unread=True)
+
+    def _close(self, unread: bool) -> None:
+        """Close; where the client may still be sending, read on for a moment, or the kernel would answer its
+        bytes with a reset that destroys our last answer (RFC 9112 section 9.6)."""
+        self.buffer = b""
+        self.body = None
+        if not unread or not self.transport.can_write_eof():
+            self.transport.close()
+            return
+        self.lingering = True
+        self.read_deadline = self.edge.now() + LINGER_SECONDS
+        self.resume_reading()
+        self.transport.write_eof()
+
+    def _discard(self, data: bytes) -> None:
+        self.lingered += len(data)
+        if self.lingered > LINGER_BYTES:
+            self.transport.close()
+
+    def _left(self) -> None:
+        exchange = self.exchange
+        if exchange is None:
+            return
+        self.exchange = None
+        self.body = None
+        exchange.finished = True
+        if exchange.framing != TUNNEL:
+            exchange.fault = exchange.fault or CLIENT_LEFT
+            exchange.status = exchange.status or CLIENT_LEFT.status
+        self.edge.forwarder.cancel(exchange)
+        self.edge.observer.ended(exchange)
+
+    def drain(self) -> None:
+        """The process is leaving: a connection at rest ends now, one at work with its exchange."""
+        if self.exchange is None and not self.buffer and not self.lingering:
+            self.transport.close()
+
+    def due(self, now: float) -> None:
+        exchange = self.exchange
+        if self.write_deadline <= now or self.lingering:
+            self.transport.abort()
+        elif exchange is None:
+            self.read_deadline = FOREVER
+            if self.buffer:
+                self._refuse(HEAD_TIMEOUT, "")
+            else:
+                self.transport.close()
+        elif exchange.framing == TUNNEL:
+            self.transport.abort()
+        else:
+            self._refuse_body(exchange, BODY_TIMEOUT, "")
+
+

@@ -1,0 +1,51 @@
+"""What both sides of the edge have in common: a transport, its flow control, two deadlines."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from edgeproxy.clock import FOREVER
+from edgeproxy.net.edge import Edge
+from edgeproxy.net.limits import HIGH_WATER, LOW_WATER
+
+
+class Connection:
+    """One TCP or TLS connection.
+
+    `read_deadline`: until when the peer must have said something; `write_deadline`: until when it must have
+    read something of what waits for it.
+    """
+
+    __slots__ = ("edge", "read_deadline", "reading", "transport", "writable", "write", "write_deadline")
+
+    def __init__(self, edge: Edge) -> None:
+        self.edge = edge
+        self.transport: Any = None  # asyncio.Transport; Any, since every write goes through it
+        self.write: Any = None
+        self.reading = True
+        self.writable = True
+        self.read_deadline = FOREVER
+        self.write_deadline = FOREVER
+
+    def attach(self, transport: Any) -> None:
+        self.transport = transport
+        self.write = transport.write
+        transport.set_write_buffer_limits(HIGH_WATER, LOW_WATER)
+
+    def pause_reading(self) -> None:
+        if self.reading and not self.transport.is_closing():
+            self.reading = False
+            self.transport.pause_reading()
+
+    def resume_reading(self) -> None:
+        if not self.reading and not self.transport.is_closing():
+            self.reading = True
+            self.transport.resume_reading()
+
+    def note_unwritable(self) -> None:
+        self.writable = False
+        self.write_deadline = self.edge.now() + self.edge.limits.write_idle
+
+    def note_writable(self) -> None:
+        self.writable = True
+        self.write_deadline = FOREVER

@@ -1,0 +1,66 @@
+"""Opening connections to workers: the only place of a request's way that awaits."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from typing import TYPE_CHECKING
+
+from edgeproxy.errors import CONNECT_FAILED, CONNECT_TIMEOUT, Fault
+from edgeproxy.net import pool
+from edgeproxy.net.upstream import UpstreamConnection
+from edgeproxy.policy.retry import Stage
+from edgeproxy.policy.worker import Worker
+from edgeproxy.proxy.exchange import Exchange, Upstream
+from edgeproxy.proxy.forward import Forwarder
+
+if TYPE_CHECKING:
+    from edgeproxy.net.edge import Edge
+
+
+class NetworkDialer:
+    """Gives idle connections, and opens new ones; `edge` is set once both exist."""
+
+    def __init__(self) -> None:
+        self.edge: Edge
+        self._dials: set[asyncio.Task[None]] = set()
+        self._tls = ssl.create_default_context()
+
+    def idle(self, worker: Worker, exchange: Exchange) -> Upstream | None:
+        return pool.take(worker, self.edge.now(), exchange.idempotent)
+
+    def dial(self, worker: Worker, exchange: Exchange, forwarder: Forwarder) -> None:
+        task = self.edge.loop.create_task(self._dial(worker, exchange, forwarder))
+        self._dials.add(task)
+        task.add_done_callback(self._dials.discard)
+
+    async def _dial(self, worker: Worker, exchange: Exchange, forwarder: Forwarder) -> None:
+        outcome = await self._connect(worker)
+        if exchange.finished:
+            if isinstance(outcome, UpstreamConnection):
+                pool.put(outcome)
+        elif isinstance(outcome, UpstreamConnection):
+            forwarder.connected(exchange, outcome)
+        else:
+            forwarder.failed(exchange, outcome, Stage.NOTHING_SENT)
+
+    async def _connect(self, worker: Worker) -> UpstreamConnection | Fault:
+        edge = self.edge
+        try:
+            async with asyncio.timeout(edge.limits.connect):
+                _, connection = await edge.loop.create_connection(
+                    lambda: UpstreamConnection(edge, worker),  # type: ignore[arg-type,return-value]
+                    worker.host,
+                    worker.port,
+                    ssl=self._tls if worker.tls else None,
+                )
+        except TimeoutError:
+            return CONNECT_TIMEOUT
+        except (OSError, ssl.SSLError):
+            return CONNECT_FAILED
+        return connection  # type: ignore[return-value]
+
+    async def close(self) -> None:
+        for task in list(self._dials):
+            task.cancel()
+        await asyncio.gather(*self._dials, return_exceptions=True)

@@ -1,0 +1,83 @@
+"""What all connections of one process share: the table, the limits, the clock, and the sweep of deadlines."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import ssl
+from collections.abc import Callable
+from typing import Protocol
+
+from edgeproxy.clock import DateField
+from edgeproxy.net.limits import Limits
+from edgeproxy.proxy.forward import Dialer, Forwarder
+from edgeproxy.proxy.observe import Observer
+from edgeproxy.proxy.table import Table
+
+SWEEP_SECONDS = 0.25
+"""How exactly deadlines are kept. One sweep over all connections costs less than a timer a request."""
+
+
+class Swept(Protocol):
+    """A connection with deadlines."""
+
+    read_deadline: float
+    write_deadline: float
+
+    def due(self, now: float) -> None:
+        """One of the deadlines has passed."""
+
+
+class Edge:
+    """One serving process."""
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        table: Table,
+        limits: Limits,
+        observer: Observer,
+        dialer: Dialer,
+        report: Callable[[str], None],
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
+        self.loop = loop
+        self.now = loop.time
+        self.table = table
+        self.limits = limits
+        self.observer = observer
+        self.counters = observer.counters
+        self.dialer = dialer
+        self.forwarder = Forwarder(dialer, loop.time, report)
+        self.date = DateField()
+        self.draining = False
+        self.scheme = b"https" if tls else b"http"
+        self.clients: set[Swept] = set()
+        self.upstreams: set[Swept] = set()
+        self._id_prefix = os.urandom(6).hex().encode("ascii") + b"-"
+        self._ids = 0
+        self._sweeper: asyncio.TimerHandle | None = None
+
+    def new_request_id(self) -> bytes:
+        """Unique in the fleet: 48 random bits of this process, and a count."""
+        self._ids += 1
+        return b"%b%x" % (self._id_prefix, self._ids)
+
+    def start(self) -> None:
+        self._sweeper = self.loop.call_later(SWEEP_SECONDS, self._sweep)
+
+    def stop(self) -> None:
+        if self._sweeper is not None:
+            self._sweeper.cancel()
+
+    def _sweep(self) -> None:
+        now = self.now()
+        for connections in (self.clients, self.upstreams):
+            overdue = [each for each in connections if each.read_deadline <= now or each.write_deadline <= now]
+            for connection in overdue:
+                connection.due(now)
+        if self.observer.log is not None:
+            self.observer.log.flush()
+        self.start()
+
+

@@ -1,0 +1,274 @@
+"""A connection to a worker: one exchange at a time, and between exchanges at rest in the worker's idle pool."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from hashlib import sha1
+from typing import Any
+
+from edgeproxy.clock import FOREVER
+from edgeproxy.errors import (
+    BAD_RESPONSE,
+    RESET,
+    RESET_REUSED,
+    RESPONSE_TIMEOUT,
+    STALLED,
+    TRUNCATED,
+    Fault,
+    ProtocolError,
+)
+from edgeproxy.http.body import BodyReader
+from edgeproxy.http.response import ResponseHead, parse_response
+from edgeproxy.net import pool
+from edgeproxy.net.connection import Connection
+from edgeproxy.net.edge import Edge
+from edgeproxy.net.limits import MAX_INTERIM, MAX_RESPONSE_HEAD
+from edgeproxy.policy.retry import Stage
+from edgeproxy.policy.worker import Worker
+from edgeproxy.proxy.exchange import CHUNKED, TUNNEL, Exchange
+from edgeproxy.proxy.relay import (
+    interim_head,
+    request_head,
+    request_payload,
+    response_head,
+    response_payload,
+    switching_head,
+)
+
+_CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+_WEBSOCKET_GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # RFC 6455 section 1.3
+
+
+class UpstreamConnection(Connection):
+    """While `exchange` is set, everything that arrives belongs to it; anything else that arrives is hostile."""
+
+    __slots__ = ("body", "buffer", "exchange", "idle_age", "idle_since", "interim", "keep", "reused", "worker")
+
+    def __init__(self, edge: Edge, worker: Worker) -> None:
+        super().__init__(edge)
+        self.worker = worker
+        self.exchange: Exchange | None = None
+        self.buffer = b""
+        self.body: BodyReader | None = None
+        self.keep = False
+        self.reused = False
+        self.interim = 0
+        self.idle_since = 0.0
+        self.idle_age = 0.0
+
+    # The transport's side.
+
+    def connection_made(self, transport: Any) -> None:
+        self.attach(transport)
+        self.edge.upstreams.add(self)
+
+    def data_received(self, data: bytes) -> None:
+        exchange = self.exchange
+        if exchange is None:
+            self.transport.abort()  # a worker speaks only when asked
+        elif self.body is not None:
+            self._take_body(exchange, self.body, data)
+        elif exchange.framing == TUNNEL:
+            self.read_deadline = self.edge.now() + self.edge.limits.tunnel_idle
+            exchange.bytes_out += len(data)
+            exchange.client.write(data)
+        else:
+            self._take_head(exchange, self.buffer + data if self.buffer else data)
+
+    def eof_received(self) -> bool:
+        exchange = self.exchange
+        if exchange is not None and exchange.framing == TUNNEL:
+            exchange.client.write_eof()
+            return bool(self.transport.can_write_eof())
+        return False
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.edge.upstreams.discard(self)
+        exchange = self.exchange
+        if exchange is None:
+            pool.forget(self)
+        elif exchange.framing == TUNNEL:
+            self.exchange = None
+            exchange.close = True
+            self.edge.forwarder.succeeded(exchange)
+        elif self.body is not None and self.body.ends_with_connection and exc is None:
+            self._body_ended(exchange)
+        else:
+            self._lost(exchange)
+
+    def pause_writing(self) -> None:
+        self.note_unwritable()
+        if self.exchange is not None:
+            self.exchange.client.pause_body()
+
+    def resume_writing(self) -> None:
+        self.note_writable()
+        if self.exchange is not None:
+            self.exchange.client.resume_body()
+
+    # The request.
+
+    def begin(self, exchange: Exchange) -> None:
+        edge = self.edge
+        self.exchange = exchange
+        exchange.answered_by = self.worker.id
+        head = request_head(exchange, self.worker)
+        if exchange.unsent:
+            head += request_payload(exchange, b"".join(exchange.unsent))
+            exchange.unsent = []
+        elif exchange.head.expect_continue and not exchange.request_done:
+            exchange.client.write(_CONTINUE)  # answered here, never forwarded (RFC 9110 section 10.1.1)
+        self.write(head)
+        self.read_deadline = edge.now() + edge.limits.first_byte if exchange.request_done else FOREVER
+        if not exchange.request_done and self.writable:
+            exchange.client.resume_body()
+
+    def send(self, payload: bytes) -> None:
+        exchange = self.exchange
+        assert exchange is not None
+        self.write(request_payload(exchange, payload))
+        if exchange.request_done and not exchange.responding:
+            self.read_deadline = self.edge.now() + self.edge.limits.first_byte
+
+    def tunnel(self, data: bytes) -> None:
+        self.write(data)
+        self.read_deadline = self.edge.now() + self.edge.limits.tunnel_idle
+
+    def end(self) -> None:
+        if not self.transport.is_closing() and self.transport.can_write_eof():
+            self.transport.write_eof()
+
+    def cancel(self) -> None:
+        self.exchange = None
+        self.transport.abort()
+
+    # The answer.
+
+    def _take_head(self, exchange: Exchange, data: bytes) -> None:
+        end = data.find(b"\r\n\r\n")
+        if end < 0 or end > MAX_RESPONSE_HEAD:
+            self.buffer = data
+            if len(data) > MAX_RESPONSE_HEAD or data.count(b"\n") != data.count(b"\r\n"):
+                self._fail(exchange, BAD_RESPONSE, Stage.ANSWERING)
+            return
+        self.buffer = b""
+        try:
+            head = parse_response(data[:end], exchange.head.method == b"HEAD")
+            if head.status >= 200:
+                self._answer_begins(exchange, head, data[end + 4 :])
+            elif head.status == 101:
+                self._switch(exchange, head, data[end + 4 :])
+            else:
+                self._pass_interim(exchange, head, data[end + 4 :])
+        except ProtocolError as error:
+            self._fail(exchange, error.fault, Stage.ANSWERING)
+
+    def _pass_interim(self, exchange: Exchange, head: ResponseHead, rest: bytes) -> None:
+        self.interim += 1
+        if self.interim > MAX_INTERIM:
+            raise ProtocolError(BAD_RESPONSE, "too many 1xx answers")
+        if head.status != 100 and exchange.head.minor == 1:
+            exchange.client.write(interim_head(head))
+        if rest:
+            self._take_head(exchange, rest)
+
+    def _answer_begins(self, exchange: Exchange, head: ResponseHead, rest: bytes) -> None:
+        body = BodyReader(head.length, BAD_RESPONSE)
+        payload, extra = body.feed(rest) if rest else (b"", b"")
+        if head.idle_limit:
+            self.worker.advertised_idle_limit(head.idle_limit)
+        exchange.responding = True
+        exchange.status = head.status
+        exchange.bytes_out += len(payload)
+        exchange.close = (
+            exchange.close
+            or not exchange.request_done
+            or self.edge.draining
+            or bool(exchange.head.websocket_key)  # it wanted to switch and could not: nobody knows what follows
+        )
+        self.keep = head.keep_alive and exchange.request_done and not exchange.exclusive and not extra
+        wire = response_head(exchange, head)
+        exchange.client.write(wire + response_payload(exchange, payload, body.done) if payload or body.done else wire)
+        if body.done:
+            self._complete(exchange)
+        else:
+            self.body = body
+            self.read_deadline = self.edge.now() + self.edge.limits.stream_idle
+
+    def _take_body(self, exchange: Exchange, body: BodyReader, data: bytes) -> None:
+        try:
+            payload, extra = body.feed(data)
+        except ProtocolError as error:
+            self._fail(exchange, error.fault, Stage.FORWARDED)
+            return
+        exchange.bytes_out += len(payload)
+        if exchange.framing == CHUNKED:
+            payload = response_payload(exchange, payload, body.done)
+        if payload:
+            exchange.client.write(payload)
+        if body.done:
+            self.keep = self.keep and not extra
+            self._complete(exchange)
+        else:
+            self.read_deadline = self.edge.now() + self.edge.limits.stream_idle if self.reading else FOREVER
+
+    def _body_ended(self, exchange: Exchange) -> None:
+        """The worker closed, and that is how its answer was to end (RFC 9112 section 6.3, rule 8)."""
+        if exchange.framing == CHUNKED:
+            exchange.client.write(response_payload(exchange, b"", done=True))
+        self.keep = False
+        self._complete(exchange)
+
+    def _switch(self, exchange: Exchange, head: ResponseHead, rest: bytes) -> None:
+        """101 only to one who asked, and only if the worker has understood the asking (RFC 6455 section 4.1)."""
+        key = exchange.head.websocket_key
+        accept = b64encode(sha1(key + _WEBSOCKET_GUID).digest())
+        if not key or head.upgrade.lower() != b"websocket" or head.websocket_accept != accept:
+            raise ProtocolError(BAD_RESPONSE, "101 without a matching handshake")
+        exchange.responding = True
+        exchange.status = 101
+        exchange.close = True
+        exchange.client.write(switching_head(exchange, head) + rest)
+        self.read_deadline = self.edge.now() + self.edge.limits.tunnel_idle
+        exchange.client.switched()
+
+    # Endings.
+
+    def _complete(self, exchange: Exchange) -> None:
+        self.exchange = None
+        self.body = None
+        self.interim = 0
+        if self.keep and self.writable:
+            pool.put(self)
+        else:
+            self.transport.close()
+        self.edge.forwarder.succeeded(exchange)
+
+    def _lost(self, exchange: Exchange) -> None:
+        self.exchange = None
+        if exchange.responding:
+            self.edge.forwarder.failed(exchange, TRUNCATED, Stage.FORWARDED)
+        elif self.buffer:
+            self.edge.forwarder.failed(exchange, TRUNCATED, Stage.ANSWERING)
+        elif self.reused:
+            self.worker.saw_race(self.idle_age)
+            self.edge.forwarder.failed(exchange, RESET_REUSED, Stage.SENT, reused=True)
+        else:
+            self.edge.forwarder.failed(exchange, RESET, Stage.SENT)
+
+    def _fail(self, exchange: Exchange, fault: Fault, stage: Stage) -> None:
+        self.exchange = None
+        self.transport.abort()
+        self.edge.forwarder.failed(exchange, fault, Stage.FORWARDED if exchange.responding else stage)
+
+    def due(self, now: float) -> None:
+        exchange = self.exchange
+        if exchange is None:
+            self.transport.close()
+        elif exchange.framing == TUNNEL:
+            self.transport.abort()
+        else:
+            fault = STALLED if exchange.responding else RESPONSE_TIMEOUT
+            self._fail(exchange, fault, Stage.SENT)
+
+

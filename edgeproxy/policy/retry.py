@@ -1,0 +1,44 @@
+"""The retry rule: which failed attempt may be made again, and where (RFC 9110 section 9.2.2, RFC 9112 section 9.5)."""
+
+from __future__ import annotations
+
+from enum import Enum
+
+MAX_FAILOVERS = 2
+"""Other workers that are asked after the first one failed."""
+
+
+class Stage(Enum):
+    """How far an attempt had come when it failed."""
+
+    NOTHING_SENT = "nothing_sent"  # no byte handed to the kernel: connect or handshake failed
+    SENT = "sent"  # bytes written, not one byte of an answer seen
+    ANSWERING = "answering"  # the answer had begun, nothing of it was forwarded
+    FORWARDED = "forwarded"  # the client has seen a part of it
+
+
+class Verdict(Enum):
+    """What to do about it."""
+
+    ANOTHER_WORKER = "another_worker"
+    FRESH_CONNECTION = "fresh_connection"  # the keep-alive race: nobody's fault, and only once
+    GIVE_UP = "give_up"
+
+
+def judge(
+    stage: Stage, *, reused: bool, idempotent: bool, replayable: bool, raced: bool, timed_out: bool, failovers: int
+) -> Verdict:
+    """`replayable`: the whole request is still in memory; `raced`: this exchange has already lost one race."""
+    if stage in (Stage.ANSWERING, Stage.FORWARDED):
+        return Verdict.GIVE_UP
+    if stage is Stage.NOTHING_SENT:
+        return _failover(failovers)
+    if not idempotent or not replayable or timed_out:
+        return Verdict.GIVE_UP
+    if reused and not raced:
+        return Verdict.FRESH_CONNECTION
+    return _failover(failovers)
+
+
+def _failover(failovers: int) -> Verdict:
+    return Verdict.ANOTHER_WORKER if failovers < MAX_FAILOVERS else Verdict.GIVE_UP

@@ -1,0 +1,45 @@
+"""The end of every exchange, however it ended: counted once, and logged where the operator wants lines."""
+
+from __future__ import annotations
+
+from edgeproxy.clock import monotonic
+from edgeproxy.proxy.exchange import Exchange
+from edgeproxy.telemetry.access import AccessLog
+from edgeproxy.telemetry.counters import Counters
+
+
+class Observer:
+    """Sees each exchange when it is over."""
+
+    def __init__(self, counters: Counters, log: AccessLog | None) -> None:
+        self.counters = counters
+        self.log = log
+
+    def ended(self, exchange: Exchange) -> None:
+        seconds = monotonic() - exchange.started
+        counters = self.counters
+        counters.route(exchange.route.name).add(
+            exchange.head.method, exchange.status, seconds, exchange.bytes_in, exchange.bytes_out
+        )
+        if exchange.fault is not None:
+            counters.fault(exchange.fault.name)
+        if self.log is not None:
+            self.log.add(_record(exchange, seconds))
+
+
+def _record(exchange: Exchange, seconds: float) -> dict[str, object]:
+    """Names of OpenTelemetry's HTTP conventions; the path goes without its query, which may hold secrets."""
+    return {
+        "http.request.method": exchange.head.method.decode("ascii"),
+        "url.path": exchange.path.decode("ascii"),
+        "http.response.status_code": exchange.status,
+        "http.route": exchange.route.name,
+        "duration_s": round(seconds, 6),
+        "request_bytes": exchange.bytes_in,
+        "response_bytes": exchange.bytes_out,
+        "worker": exchange.answered_by,
+        "request_id": exchange.request_id.decode("latin-1"),
+        "client.address": exchange.client.address,
+        "fault": exchange.fault.name if exchange.fault is not None else None,
+        "failovers": exchange.failovers,
+    }

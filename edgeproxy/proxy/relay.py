@@ -1,0 +1,129 @@
+"""What goes over the wire on each side: heads written anew, payload framed anew (RFC 9112 sections 6 and 7)."""
+
+from __future__ import annotations
+
+from edgeproxy.http.answer import STATUS_LINES
+from edgeproxy.http.chunked import LAST_CHUNK, chunk
+from edgeproxy.http.framing import NO_BODY, UNTIL_CHUNKED
+from edgeproxy.http.request import RequestHead
+from edgeproxy.http.response import ResponseHead
+from edgeproxy.policy.worker import Worker
+from edgeproxy.proxy.exchange import CHUNKED, RAW, TUNNEL, UNTIL_END, Exchange
+
+VIA = b"Via: 1.1 edgeproxy\r\n"
+_VIA_1_0 = b"Via: 1.0 edgeproxy\r\n"
+_UPGRADE = b"Connection: Upgrade\r\nUpgrade: websocket\r\n"
+_WITH_BODY = frozenset({b"POST", b"PUT", b"PATCH"})
+
+
+def request_head(exchange: Exchange, worker: Worker) -> bytes:
+    """The request line and fields for one worker, closing empty line included."""
+    head = exchange.head
+    client = exchange.client
+    lines = head.fields
+    fields = b"\r\n".join(lines) + b"\r\n" if lines else b""
+    forwarded = _with_earlier_proxies(head, client.forwarded) if client.trusted and head.forwarded else client.forwarded
+    return b"%b %b%b HTTP/1.1\r\nHost: %b\r\n%b%b%b%bX-Forwarded-Host: %b\r\nX-Request-ID: %b\r\n\r\n" % (
+        head.method,
+        worker.base_path,
+        head.target[exchange.route.strip :] or b"/",
+        worker.origin,
+        fields,
+        _request_framing(head),
+        VIA if head.minor == 1 else _VIA_1_0,
+        forwarded,
+        head.host,
+        exchange.request_id,
+    )
+
+
+def _request_framing(head: RequestHead) -> bytes:
+    if head.length >= 0:
+        return b"Content-Length: %d\r\n" % head.length
+    if head.length == UNTIL_CHUNKED:
+        return b"Transfer-Encoding: chunked\r\n"
+    if head.websocket_key:
+        return _UPGRADE
+    return b"Content-Length: 0\r\n" if head.method in _WITH_BODY else b""
+
+
+def _with_earlier_proxies(head: RequestHead, own: bytes) -> bytes:
+    """A trusted proxy's account of the client, with its own address appended (X-Forwarded-For is a list)."""
+    hops = [line.partition(b": ")[2] for line in head.forwarded if line[:16].lower() == b"x-forwarded-for:"]
+    others = [line for line in head.forwarded if line[:16].lower() != b"x-forwarded-for:"]
+    address, _, rest = own.partition(b"\r\n")
+    hops.append(address.partition(b": ")[2])
+    if any(line[:18].lower() == b"x-forwarded-proto:" for line in others):
+        rest = b""
+    return b"X-Forwarded-For: " + b", ".join(hops) + b"\r\n" + rest + b"".join(line + b"\r\n" for line in others)
+
+
+def request_payload(exchange: Exchange, payload: bytes) -> bytes:
+    """A piece of the request body as the worker gets it; the last one ends the chunked coding."""
+    if exchange.head.length != UNTIL_CHUNKED:
+        return payload
+    framed = chunk(payload) if payload else b""
+    return framed + LAST_CHUNK if exchange.request_done else framed
+
+
+def response_head(exchange: Exchange, head: ResponseHead) -> bytes:
+    """The status line and fields for the client; settles how the payload is framed from here on."""
+    lines = head.fields
+    if exchange.route.trusted and head.guarded:
+        lines = lines + head.guarded
+    fields = b"\r\n".join(lines) + b"\r\n" if lines else b""
+    return b"%b%b%b%bX-Request-ID: %b\r\n%b\r\n" % (
+        STATUS_LINES.get(head.status) or b"HTTP/1.1 %d %b\r\n" % (head.status, head.reason),
+        fields,
+        _response_framing(exchange, head),
+        VIA if head.minor == 1 else _VIA_1_0,
+        exchange.request_id,
+        _connection(exchange),
+    )
+
+
+def _response_framing(exchange: Exchange, head: ResponseHead) -> bytes:
+    exchange.framing = RAW
+    if head.length >= 0:
+        return b"Content-Length: %d\r\n" % head.length
+    if head.length == NO_BODY:
+        return b""
+    if exchange.head.minor == 0:
+        exchange.framing = UNTIL_END
+        exchange.close = True
+        return b""
+    exchange.framing = CHUNKED
+    return b"Transfer-Encoding: chunked\r\n"
+
+
+def _connection(exchange: Exchange) -> bytes:
+    if exchange.close:
+        return b"Connection: close\r\n"
+    return b"" if exchange.head.minor == 1 else b"Connection: keep-alive\r\n"
+
+
+def response_payload(exchange: Exchange, payload: bytes, done: bool) -> bytes:
+    """A piece of the response body as the client gets it; `done`: nothing follows it."""
+    if exchange.framing != CHUNKED:
+        return payload
+    framed = chunk(payload) if payload else b""
+    return framed + LAST_CHUNK if done else framed
+
+
+def switching_head(exchange: Exchange, head: ResponseHead) -> bytes:
+    """101: from here on both connections carry bytes that are not ours to read."""
+    exchange.framing = TUNNEL
+    fields = b"".join(line + b"\r\n" for line in head.fields)
+    return b"HTTP/1.1 101 Switching Protocols\r\n%b%bSec-WebSocket-Accept: %b\r\n%bX-Request-ID: %b\r\n\r\n" % (
+        _UPGRADE,
+        fields,
+        head.websocket_accept,
+        VIA,
+        exchange.request_id,
+    )
+
+
+def interim_head(head: ResponseHead) -> bytes:
+    """A 1xx other than 100 and 101, passed on as it came (RFC 9110 section 15.2)."""
+    fields = b"".join(line + b"\r\n" for line in head.fields)
+    return b"HTTP/1.1 %d %b\r\n%b\r\n" % (head.status, head.reason, fields)

@@ -1,0 +1,97 @@
+"""Per-process counts: plain ints and lists on the request's way, summed over processes by the supervisor."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0)
+"""Upper bounds of the duration histogram in seconds (those of OpenTelemetry's HTTP metrics)."""
+
+_METHODS = frozenset({b"GET", b"HEAD", b"POST", b"PUT", b"PATCH", b"DELETE", b"OPTIONS"})
+
+
+class RouteCounts:
+    """Counts of one route."""
+
+    __slots__ = ("answers", "buckets", "bytes_in", "bytes_out", "seconds")
+
+    def __init__(self) -> None:
+        self.answers: dict[tuple[bytes, int], int] = {}
+        """(method, status) -> exchanges; other methods count as `_OTHER`, so that peers cannot grow it."""
+        self.buckets = [0] * (len(BUCKETS) + 1)
+        self.seconds = 0.0
+        self.bytes_in = 0
+        self.bytes_out = 0
+
+    def add(self, method: bytes, status: int, seconds: float, bytes_in: int, bytes_out: int) -> None:
+        key = (method if method in _METHODS else b"_OTHER", status)
+        self.answers[key] = self.answers.get(key, 0) + 1
+        self.buckets[bisect_left(BUCKETS, seconds)] += 1
+        self.seconds += seconds
+        self.bytes_in += bytes_in
+        self.bytes_out += bytes_out
+
+    def as_message(self) -> dict[str, Any]:
+        return {
+            "answers": [[method.decode("ascii"), status, count] for (method, status), count in self.answers.items()],
+            "buckets": self.buckets,
+            "seconds": self.seconds,
+            "bytes_in": self.bytes_in,
+            "bytes_out": self.bytes_out,
+        }
+
+
+class Counters:
+    """All counts of a process. `faults` are failures by name, the ones before any route was known included."""
+
+    __slots__ = ("connections", "faults", "open_connections", "routes")
+
+    def __init__(self) -> None:
+        self.routes: dict[str, RouteCounts] = {}
+        self.faults: dict[str, int] = {}
+        self.connections = 0
+        self.open_connections = 0
+
+    def route(self, name: str) -> RouteCounts:
+        counts = self.routes.get(name)
+        if counts is None:
+            counts = self.routes[name] = RouteCounts()
+        return counts
+
+    def fault(self, name: str) -> None:
+        self.faults[name] = self.faults.get(name, 0) + 1
+
+    def as_message(self) -> dict[str, Any]:
+        """For the pipe to the supervisor: cumulative counts as plain JSON."""
+        return {
+            "type": "counters",
+            "routes": {name: counts.as_message() for name, counts in self.routes.items()},
+            "faults": self.faults,
+            "connections": self.connections,
+            "open_connections": self.open_connections,
+        }
+
+
+def total(messages: Iterable[Mapping[str, Any]]) -> Counters:
+    """The sum of several processes' messages."""
+    summed = Counters()
+    for message in messages:
+        summed.connections += message["connections"]
+        summed.open_connections += message["open_connections"]
+        for name, count in message["faults"].items():
+            summed.faults[name] = summed.faults.get(name, 0) + count
+        for name, route in message["routes"].items():
+            _add_route(summed.route(name), route)
+    return summed
+
+
+def _add_route(counts: RouteCounts, message: Mapping[str, Any]) -> None:
+    for method, status, count in message["answers"]:
+        key = (method.encode("ascii"), status)
+        counts.answers[key] = counts.answers.get(key, 0) + count
+    counts.buckets = [mine + theirs for mine, theirs in zip(counts.buckets, message["buckets"], strict=True)]
+    counts.seconds += message["seconds"]
+    counts.bytes_in += message["bytes_in"]
+    counts.bytes_out += message["bytes_out"]
