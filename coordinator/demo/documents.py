@@ -14,12 +14,12 @@ from collections.abc import AsyncIterator
 from tempfile import SpooledTemporaryFile
 from typing import IO, Any
 
-from aiohttp import BodyPartReader, MultipartReader, web
+from aiohttp import BadContentDispositionHeader, BodyPartReader, MultipartReader, web
 from aiohttp.http_exceptions import BadHttpMessage
 
 from coordinator.demo.parsers import ParserBusyError, ParserFailedError, ParserPool
 from coordinator.demo.pdf import SIGNATURE, SIGNATURE_WITHIN
-from coordinator.demo.service import Refusal, Slots, application, json_response, run
+from coordinator.demo.service import Refusal, Slots, application, error_response, json_response, run
 
 NAME = "document-processing"
 PORT = 8103
@@ -89,9 +89,7 @@ async def _first_file(request: web.Request, spool: IO[bytes]) -> str:
 
 async def _parts(reader: MultipartReader) -> AsyncIterator[BodyPartReader]:
     for _ in range(PARTS):
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of a strange Content-Disposition: the part then has no name
-            part = await reader.next()
+        part = await reader.next()
         if part is None:
             return
         if not isinstance(part, BodyPartReader):
@@ -133,14 +131,15 @@ def _too_large() -> Refusal:
     return Refusal(413, f"the file has more than {FILE_LIMIT // 1024**2} MiB")
 
 
-async def _continue(request: web.Request) -> None:
+async def _continue(request: web.Request) -> web.Response | None:
     """`Expect: 100-continue`: a body that is too large is refused before it is sent."""
     if request.headers.get("Expect", "").lower() != "100-continue":
-        raise web.HTTPExpectationFailed(text="the only expectation that is met is 100-continue")
+        return error_response(request, Refusal(417, "the only expectation that is met is 100-continue"))
     if (request.content_length or 0) > BODY_LIMIT:
-        raise _too_large()
+        return error_response(request, _too_large())
     if request.transport is not None:
         request.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+    return None
 
 
 async def _open_parsers(app: web.Application) -> AsyncIterator[None]:
@@ -150,6 +149,7 @@ async def _open_parsers(app: web.Application) -> AsyncIterator[None]:
 
 
 def build() -> web.Application:
+    warnings.simplefilter("ignore", BadContentDispositionHeader)  # the part then has no name
     app = application(NAME, body_limit=BODY_LIMIT)
     app[_SLOTS] = Slots(UPLOADS, "uploads")
     app.cleanup_ctx.append(_open_parsers)

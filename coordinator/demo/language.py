@@ -17,6 +17,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from coordinator.demo.vectors import FUNCTION_WORDS
 
 ORDER = 4  # longest n-gram; beyond that a text of 9 KB is only recited
 BACK_OFF = 0.1  # what a context one word shorter counts for; "stupid back-off" (Brants 2007), interpolated
@@ -48,7 +49,8 @@ def spaced(token: str, first: bool) -> str:
 
 
 def _matter(tokens: Sequence[str]) -> set[str]:
-    return {token.lower()[:STEM] for token in tokens if token[0].isalnum()}
+    words = (token.lower() for token in tokens if token[0].isalnum())
+    return {word[:STEM] for word in words if word not in FUNCTION_WORDS}
 
 
 class LanguageModel:
@@ -185,7 +187,7 @@ def _sentences(tokens: list[str]) -> list[list[str]]:
 
 
 def _rarities(matters: Sequence[set[str]]) -> dict[str, float]:
-    """Inverse sentence frequency, squared: "the" says nothing about what a prompt is about."""
+    """Inverse sentence frequency, squared: a common word says little about what a prompt is about."""
     seen = Counter(matter for sentence in matters for matter in sentence)
     return {matter: math.log(len(matters) / count) ** 2 for matter, count in seen.items()}
 

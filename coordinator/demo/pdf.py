@@ -55,10 +55,14 @@ def _well_formed(text: str) -> str:
 
 
 def answer(data: bytes) -> dict[str, Any]:
+    from pypdf.errors import LimitReachedError
+
     try:
         return extract(data)
     except UnreadableError as error:
         return {"error": str(error)}
+    except LimitReachedError:
+        return {"error": "the PDF unpacks to more than is read of one stream"}
     except MemoryError:
         return {"error": "the PDF takes too much memory"}
     except Exception as error:  # pypdf raises what Python raises where a file lies about itself

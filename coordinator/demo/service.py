@@ -170,9 +170,11 @@ def _explain(request: web.Request, error: web.HTTPException) -> str:
 
 
 def _invalid(error: ValidationError) -> Refusal:
-    first = error.errors(include_url=False)[0]
-    param = ".".join(str(part) for part in first["loc"] if _is_field(part)) or None
-    return Refusal(400, f"{param or 'the body'}: {first['msg']}", param=param, code=first["type"])
+    deepest = max(
+        error.errors(include_url=False), key=lambda found: len(found["loc"])
+    )  # of a union, the one meant
+    param = ".".join(str(part) for part in deepest["loc"] if _is_field(part)) or None
+    return Refusal(400, f"{param or 'the body'}: {deepest['msg']}", param=param, code=deepest["type"])
 
 
 def _is_field(part: int | str) -> bool:

@@ -23,7 +23,7 @@ NGRAMS = (3, 4, 5)
 LONGEST_WORD = 64  # characters that are looked at; longer "words" are noise or an attack
 
 _WORD = re.compile(r"\w+(?:['\u2019]\w+)*")
-_FUNCTION_WORDS = frozenset(
+FUNCTION_WORDS = frozenset(
     """
     a an and are as at be been but by can could did do does for from had has have he her his how i if in
     into is it its me my no not of on or our out she so some than that the their them then there they
@@ -52,7 +52,7 @@ def cosine(left: list[float], right: list[float]) -> float:
 
 @lru_cache(maxsize=4096)
 def _features(word: str) -> tuple[tuple[int, float], ...]:
-    importance = FUNCTION_WORD_WEIGHT if word in _FUNCTION_WORDS else 1.0
+    importance = FUNCTION_WORD_WEIGHT if word in FUNCTION_WORDS else 1.0
     grams = list(_ngrams(f"<{word}>"))
     each = NGRAM_WEIGHT / math.sqrt(len(grams)) if grams else 0.0
     weighted = [(word, WORD_WEIGHT), *((gram, each) for gram in grams)]
