@@ -17,6 +17,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+
 from coordinator.demo.vectors import FUNCTION_WORDS
 
 ORDER = 4  # longest n-gram; beyond that a text of 9 KB is only recited
