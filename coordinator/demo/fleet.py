@@ -10,6 +10,7 @@ import os
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from importlib.resources import files
 from pathlib import Path
 
 HOST = "127.0.0.1"
@@ -23,6 +24,7 @@ EXPECTED = {
 EDGE_SERVICES = ("edge-proxy", "load-balancer")
 GPU_SERVICES = ("llm-inference", "rag-embeddings")
 CPU_SERVICES = ("document-processing",)
+ADMIN_ABOVE = 1000  # the admin listener's port is this much above the public one, as 9787 is above 8787
 OURS = ("EDGEPROXY_", "COORDINATOR_", "AGENT_", "WORKER_", "API_KEY", "TUNNEL_URL", "USE_TUNNEL", "REGION")
 
 
@@ -35,13 +37,23 @@ class Ports:
     coordinator: int = 8080
 
     @property
-    def named(self) -> dict[str, tuple[int, str]]:
-        """Port and variable of each listener."""
-        return {
-            "edge proxy": (self.edge, "EDGEPROXY_PORT"),
-            "balancer": (self.balancer, "DEMO_BALANCER_PORT"),
-            "coordinator": (self.coordinator, "COORDINATOR_PORT"),
-        }
+    def edge_admin(self) -> int:
+        return self.edge + ADMIN_ABOVE
+
+    @property
+    def balancer_admin(self) -> int:
+        return self.balancer + ADMIN_ABOVE
+
+    @property
+    def listeners(self) -> list[tuple[str, int, str]]:
+        """Name, port, and the variable that moves it."""
+        return [
+            ("coordinator", self.coordinator, "COORDINATOR_PORT"),
+            ("edge proxy", self.edge, "EDGEPROXY_PORT"),
+            ("edge proxy's admin", self.edge_admin, "EDGEPROXY_PORT"),
+            ("balancer", self.balancer, "DEMO_BALANCER_PORT"),
+            ("balancer's admin", self.balancer_admin, "DEMO_BALANCER_PORT"),
+        ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +77,18 @@ def agents(ports: Ports, key: str, services_file: Path) -> Iterator[Member]:
         yield _agent(f"gpu-{number}", "gpu", GPU_SERVICES, ports, key, services_file)
     for number in (1, 2):
         yield _agent(f"cpu-{number}", "cpu", CPU_SERVICES, ports, key, services_file)
+
+
+def services_text(ports: Ports) -> str:
+    """services.toml with this fleet's ports in place of the standard ones."""
+    text = files("coordinator.demo").joinpath("services.toml").read_text(encoding="utf-8")
+    standard = Ports()
+    return (
+        text.replace(f"port = {standard.edge}\n", f"port = {ports.edge}\n")
+        .replace(f"port = {standard.balancer}\n", f"port = {ports.balancer}\n")
+        .replace(f'"{standard.edge_admin}"', f'"{ports.edge_admin}"')
+        .replace(f'"{standard.balancer_admin}"', f'"{ports.balancer_admin}"')
+    )
 
 
 def _agent(

@@ -1,4 +1,4 @@
-"""Whether the fleet works: real requests through the edge, and the coordinator's count of healthy services."""
+"""Whether the fleet works: real requests through the edge, and the coordinator's count of services."""
 
 from __future__ import annotations
 
