@@ -1,0 +1,1 @@
+"""The process model that all programs share: settings, sockets, supervisor, children, services."""
