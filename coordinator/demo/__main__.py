@@ -10,12 +10,16 @@ app = typer.Typer(add_completion=False)
 
 
 @app.command()
-def demo(verbose: Annotated[bool, typer.Option(help="Show the logs of all programs here.")] = False) -> None:
+def demo(
+    verbose: Annotated[bool, typer.Option("--verbose", help="Show the logs of all programs here.")] = False,
+) -> None:
     """Start the demo fleet on this machine; Ctrl-C ends it.
 
-    EDGEPROXY_PORT, DEMO_BALANCER_PORT, COORDINATOR_PORT: where it listens (8787, 8090, 8080; admin listeners are
-    1000 above). DEMO_TOKEN_DELAY: seconds for each token of the language model (0.02). DEMO_DIRECTORY: where logs
-    and the sample letter go (.demo).
+    EDGEPROXY_PORT, DEMO_BALANCER_PORT, COORDINATOR_PORT: 8787, 8090, 8080; admin listeners 1000 above.
+
+    DEMO_TOKEN_DELAY: seconds for each token of the language model (0.02).
+
+    DEMO_DIRECTORY: where logs and the sample letter go (.demo).
     """
     import asyncio
 

@@ -1,8 +1,7 @@
 """Brings the fleet up, shows it, and ends it: whatever happens, nothing is left running.
 
-Exit codes: 0 after Ctrl-C or SIGTERM, 1 when a port is taken or the fleet did not come up in time, 78 for a wrong
-variable. It becomes the "subreaper" of everything below it, so that also the children of an agent that was killed
-are found and ended.
+Exit codes: 0 after Ctrl-C or SIGTERM, 1 when a port is taken or the fleet did not come up in time, 78 for a
+wrong variable.
 """
 
 from __future__ import annotations
@@ -11,6 +10,7 @@ import asyncio
 import secrets
 import signal
 import socket
+import sys
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -20,17 +20,14 @@ from rich.console import Console
 
 from coordinator.demo import guide, readiness
 from coordinator.demo.fleet import HOST, Ports, agents, coordinator, services_text
-from coordinator.demo.processes import Processes
+from coordinator.demo.processes import FleetError, Processes
 from coordinator.demo.readiness import Check
 from coordinator.demo.sample import letter
 from coordinator.demo.settings import DemoSettings
+from edgeproxy.runtime.environment import EXIT_FAILURE
 
-UP_WITHIN = 60.0  # seconds
+UP_WITHIN = 55.0  # seconds, so that with the last look it is a minute at most
 BETWEEN_CHECKS = 0.25  # seconds
-
-
-class NotUpError(Exception):
-    """The fleet did not come up; the message is one line."""
 
 
 async def launch(settings: DemoSettings, console: Console, verbose: bool) -> int:
@@ -39,13 +36,15 @@ async def launch(settings: DemoSettings, console: Console, verbose: bool) -> int
     assert task is not None
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, task.cancel)
-    processes = Processes(settings.directory / "logs", console if verbose else None)
+    try:
+        processes = Processes(settings.directory / "logs", console if verbose else None)
+    except OSError as error:
+        return _failed(f"cannot write to {settings.directory}: {error.strerror}; set DEMO_DIRECTORY")
     try:
         await _bring_up(settings, processes, console)
         await asyncio.Event().wait()
-    except NotUpError as error:
-        console.print(f"error: {error}", style="red", markup=False, highlight=False, soft_wrap=True)
-        return 1
+    except FleetError as error:
+        return _failed(str(error))
     except asyncio.CancelledError:
         console.print("\nending the fleet ...")
     finally:
@@ -53,8 +52,16 @@ async def launch(settings: DemoSettings, console: Console, verbose: bool) -> int
     return 0
 
 
+def _failed(message: str) -> int:
+    print(f"error: {message}", file=sys.stderr, flush=True)
+    return EXIT_FAILURE
+
+
 async def _uninterrupted(processes: Processes) -> None:
-    for number in (signal.SIGINT, signal.SIGTERM):  # it ends within 15 seconds; a second Ctrl-C would leave orphans
+    for number in (
+        signal.SIGINT,
+        signal.SIGTERM,
+    ):  # it ends within 15 seconds; a second Ctrl-C would leave orphans
         asyncio.get_running_loop().add_signal_handler(number, lambda: None)
     await processes.stop()
 
@@ -68,13 +75,13 @@ async def _bring_up(settings: DemoSettings, processes: Processes, console: Conso
     async with readiness.session() as session:
         try:
             async with asyncio.timeout(UP_WITHIN):
-                processes.start(coordinator(ports, key))
+                await processes.start(coordinator(ports, key))
                 await _until([readiness.coordinator_check(ports)], session, console, processes)
                 for agent in agents(ports, key, services_file.resolve()):
-                    processes.start(agent)
+                    await processes.start(agent)
                 await _until(readiness.fleet_checks(ports), session, console, processes)
         except TimeoutError:
-            raise NotUpError(await _missing(ports, session, processes.logs)) from None
+            raise FleetError(await _missing(ports, session, processes.logs)) from None
         found = guide.replicas(await readiness.workers(session, ports))
     console.print(f"up in {time.monotonic() - began:.1f} s", style="bold green", highlight=False)
     _show(console, settings, found, sample)
@@ -88,23 +95,17 @@ def _refuse_taken(ports: Ports) -> None:
                 probe.bind((HOST, port))
             except OSError as error:
                 reason = error.strerror or str(error)
-                raise NotUpError(f"port {port} ({name}) cannot be had: {reason}; set {variable}") from None
+                raise FleetError(f"port {port} ({name}) cannot be had: {reason}; set {variable}") from None
 
 
 def _write_files(directory: Path, ports: Ports) -> tuple[Path, Path]:
     sample, services_file = directory / "letter.pdf", directory / "services.toml"
-    try:
-        directory.mkdir(parents=True, exist_ok=True)
-        sample.write_bytes(letter())
-        services_file.write_text(services_text(ports), encoding="utf-8")
-    except OSError as error:
-        raise NotUpError(f"cannot write to {directory}: {error.strerror}; set DEMO_DIRECTORY") from None
+    sample.write_bytes(letter())
+    services_file.write_text(services_text(ports), encoding="utf-8")
     return sample, services_file
 
 
-async def _until(
-    checks: list[Check], session: ClientSession, console: Console, processes: Processes
-) -> None:
+async def _until(checks: list[Check], session: ClientSession, console: Console, processes: Processes) -> None:
     with console.status("") as status:
         for check in checks:
             status.update(f"waiting for: {check.what}")
@@ -121,7 +122,9 @@ async def _missing(ports: Ports, session: ClientSession, logs: Path) -> str:
     late = [check.what for check, good in zip(checks, done, strict=True) if not good]
     with suppress(Exception):
         counts = readiness.healthy(await readiness.workers(session, ports))
-        late.append("healthy now: " + (", ".join(f"{count} {name}" for name, count in counts.items()) or "none"))
+        late.append(
+            "healthy now: " + (", ".join(f"{count} {name}" for name, count in counts.items()) or "none")
+        )
     return f"not up after {UP_WITHIN:.0f} s, missing: {'; '.join(late)}; see {logs}"
 
 
