@@ -18,7 +18,7 @@ class BodyReader:
     def __init__(self, length: int, fault: Fault) -> None:
         self._chunked = ChunkedReader(fault) if length == UNTIL_CHUNKED else None
         self._left = length
-        self.done = length == 0 or length not in (UNTIL_CHUNKED, UNTIL_CLOSE) and length < 0
+        self.done = length == 0 or (length not in (UNTIL_CHUNKED, UNTIL_CLOSE) and length < 0)
 
     @property
     def ends_with_connection(self) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 
 from edgeproxy.errors import Fault, ProtocolError
-from edgeproxy.http.fields import REQUEST_FIELDS, TEXT_BYTES, TOKEN_BYTES, PLAIN
+from edgeproxy.http.fields import PLAIN, REQUEST_FIELDS, TEXT_BYTES, TOKEN_BYTES
 
 LAST_CHUNK = b"0\r\n\r\n"
 
@@ -126,9 +126,7 @@ class ChunkedReader:
         if self._trailers > MAX_TRAILERS or self._trailer_bytes > MAX_TRAILER_BYTES:
             raise ProtocolError(self._fault, "too many trailers")
         name, colon, value = line.partition(b":")
-        kind = REQUEST_FIELDS.known.get(name)
-        if kind is None:
-            kind = REQUEST_FIELDS.classify(name, self._fault)
+        kind = REQUEST_FIELDS.kind(name, self._fault)
         if not colon or value.translate(None, TEXT_BYTES):
             raise ProtocolError(self._fault, "not a trailer field")
         if kind != PLAIN or name.lower().startswith(b"content-"):

@@ -1,15 +1,15 @@
 """Field names: what each one is to a proxy, decided once a name and remembered.
 
-A name is looked up as it was written, so that the usual spellings cost one dict look-up; any other spelling is
-checked against the grammar (RFC 9110 section 5.1) on the slow way. The memory of names is bounded: what peers
-invent beyond it takes the slow way each time.
+Only names that could be special by their length and first letter are looked up, as they were written; a new
+spelling is checked against the grammar (RFC 9110 section 5.1) once. The memory of spellings is bounded: what peers
+invent beyond it is checked each time.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
-from edgeproxy.errors import MALFORMED, Fault, ProtocolError
+from edgeproxy.errors import Fault, ProtocolError
 
 # What a field is to us. PLAIN fields are end-to-end and pass on as they are.
 PLAIN = 0
@@ -89,41 +89,42 @@ RESPONSE_KINDS: Mapping[bytes, int] = {
     b"x-accel-expires": GUARDED,
 }
 
-_USUAL = (
-    b"Accept Accept-Encoding Accept-Language Accept-Ranges Access-Control-Allow-Origin Age Allow Cache-Control"
-    b" Content-Disposition Content-Encoding Content-Language Content-Range Cookie Date DNT ETag Expires"
-    b" If-Match If-Modified-Since If-None-Match Last-Modified Location Origin Pragma Priority Range Referer"
-    b" Retry-After Sec-Fetch-Dest Sec-Fetch-Mode Sec-Fetch-Site User-Agent Vary Via X-API-Key"
-).split()
-
 _MAX_NAME = 256
 _MAX_REMEMBERED = 2048  # names; at most 256 bytes each, so half a MiB a process
+
+
+def _by_length_and_first_byte(names: Iterable[bytes]) -> bytes:
+    table = bytearray(32 * 256)
+    for name in names:
+        table[len(name) * 256 + name[0]] = 1
+    return bytes(table)
 
 
 class FieldNames:
     """The kinds of one direction's fields, request or response."""
 
-    __slots__ = ("_special", "known")
+    __slots__ = ("_known", "_special", "maybe")
 
     def __init__(self, special: Mapping[bytes, int]) -> None:
         self._special = special
-        self.known: dict[bytes, int] = {}
-        """name as written -> kind; look here first, then ask `classify`."""
-        for name in _USUAL:
-            self.known[name] = self.known[name.lower()] = special.get(name.lower(), PLAIN)
+        self._known: dict[bytes, int] = {}
         for name, kind in special.items():
-            self.known[name] = self.known[name.title()] = kind
+            self._known[name] = self._known[name.title()] = kind
+        self.maybe = _by_length_and_first_byte(special)
+        """maybe[length * 256 + (first byte | 32)] is 0 where no special name looks like that."""
 
-    def classify(self, name: bytes, fault: Fault = MALFORMED) -> int:
-        """The kind of a name that is not in `known` yet; raises ProtocolError(fault) for what is no name."""
-        if not name or len(name) > _MAX_NAME or name.translate(None, TOKEN_BYTES):
-            raise ProtocolError(fault, "a field name is not a token")
-        kind = self._kind(name.lower(), fault)
-        if len(self.known) < _MAX_REMEMBERED:
-            self.known[name] = kind
+    def kind(self, name: bytes, fault: Fault) -> int:
+        """What a field of this name is to us; raises ProtocolError(fault) for what is no name."""
+        kind = self._known.get(name)
+        if kind is None:
+            if not name or len(name) > _MAX_NAME or name.translate(None, TOKEN_BYTES):
+                raise ProtocolError(fault, "a field name is not a token")
+            kind = self._judge(name.lower(), fault)
+            if len(self._known) < _MAX_REMEMBERED:
+                self._known[name] = kind
         return kind
 
-    def _kind(self, lowered: bytes, fault: Fault) -> int:
+    def _judge(self, lowered: bytes, fault: Fault) -> int:
         """Applications that read CGI-like variables take `_` and `.` for `-`: such names may hide framing
         or identity, and are refused where they would, dropped where they could."""
         kind = self._special.get(lowered, PLAIN)

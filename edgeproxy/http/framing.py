@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-
 from edgeproxy.errors import Fault, ProtocolError
 from edgeproxy.http.fields import TOKEN_BYTES
 
@@ -12,17 +10,24 @@ NO_BODY = -1
 UNTIL_CHUNKED = -2
 UNTIL_CLOSE = -3
 
-_LENGTH = re.compile(rb"0|[1-9][0-9]{0,18}")
 _MAX_LENGTH = 2**63 - 1
+_MAX_DIGITS = 19
 
 
 def parse_content_length(value: bytes, fault: Fault) -> int:
     """Digits only, no leading zeros, at most 2**63 - 1: `int()` alone takes `+5`, `1_0` and other digits."""
-    if _LENGTH.fullmatch(value) is None:
-        raise ProtocolError(fault, "Content-Length is not a plain number")
-    length = int(value)
-    if length > _MAX_LENGTH:
-        raise ProtocolError(fault, "Content-Length is out of range")
+    digits = value
+    size = len(value)
+    length = 0
+    for at in range(size):
+        digit = digits[at] - 48
+        if digit < 0 or digit > 9:
+            raise ProtocolError(fault, "Content-Length is not a plain number")
+        if at >= _MAX_DIGITS or length > (_MAX_LENGTH - digit) // 10:
+            raise ProtocolError(fault, "Content-Length is out of range")
+        length = length * 10 + digit
+    if size == 0 or (size > 1 and digits[0] == 48):
+        raise ProtocolError(fault, "Content-Length is empty or has leading zeros")
     return length
 
 
@@ -37,3 +42,9 @@ def connection_options(values: list[bytes], fault: Fault) -> set[bytes]:
             if option:
                 options.add(option)
     return options
+
+
+def without(fields: bytes, named: set[bytes]) -> bytes:
+    """Field lines less those of the names given in lower case."""
+    lines = fields.split(b"\r\n")[:-1]
+    return b"".join(line + b"\r\n" for line in lines if line.partition(b":")[0].lower() not in named)

@@ -29,22 +29,20 @@ from edgeproxy.http.fields import (
     REQUEST_FIELDS,
     REQUEST_ID,
     SINGLE,
-    TEXT_BYTES,
-    TOKEN_BYTES,
     TRANSFER_ENCODING,
     UPGRADE,
     WEBSOCKET_KEY,
     WEBSOCKET_VERSION,
 )
-from edgeproxy.http.framing import NO_BODY, UNTIL_CHUNKED, connection_options, parse_content_length
+from edgeproxy.http.framing import NO_BODY, UNTIL_CHUNKED, connection_options, parse_content_length, without
+from edgeproxy.http.scan import scan_fields, scan_request_line
 
 MAX_FIELDS = 100
 MAX_TARGET = 8192
 _MAX_METHOD = 32
 
-_LINE_BYTES = TEXT_BYTES + b"\r\n"
-_TARGET_BYTES = bytes(byte for byte in range(0x21, 0x7F) if byte != 0x23)  # no controls, space, "#", obs-text
-_VERSIONS = {b"HTTP/1.1": 1, b"HTTP/1.0": 0}
+_REFUSED_METHODS = frozenset({b"CONNECT", b"TRACE"})
+
 _VERSION = re.compile(rb"HTTP/[0-9]\.[0-9]")
 _HOST = re.compile(rb"(?:[A-Za-z0-9._~-]+|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?")
 _ABSOLUTE = re.compile(rb"https?://([^/?]*)(.*)", re.IGNORECASE | re.DOTALL)
@@ -58,8 +56,8 @@ IDEMPOTENT = frozenset({b"GET", b"HEAD", b"OPTIONS", b"PUT", b"DELETE"})
 class RequestHead:
     """A request as we understand it; nothing of it is forwarded but what is named here.
 
-    `length` is the body's size in bytes, NO_BODY or UNTIL_CHUNKED. `fields` are the end-to-end field lines,
-    without CRLF. `forwarded` are lines in which an earlier proxy speaks of the client.
+    `length` is the body's size in bytes, NO_BODY or UNTIL_CHUNKED. `fields` are the end-to-end field lines, each
+    with its CRLF. `forwarded` are (name, value) of fields in which an earlier proxy speaks of the client.
     """
 
     __slots__ = (
@@ -86,119 +84,118 @@ class RequestHead:
         self.expect_continue = False
         self.websocket_key = b""
         self.request_id = b""
-        self.fields: list[bytes] = []
-        self.forwarded: list[bytes] = []
+        self.fields = b""
+        self.forwarded: list[tuple[bytes, bytes]] | None = None
 
 
-class _Specials:
+class _Special:
     """What must be seen of a whole head before it can be judged: fields that frame, route or upgrade."""
 
     __slots__ = ("codings", "connection", "expect", "hosts", "lengths", "singles", "upgrade", "version")
 
     def __init__(self) -> None:
-        self.hosts: list[bytes] = []
-        self.lengths: list[bytes] = []
-        self.codings: list[bytes] = []
-        self.connection: list[bytes] = []
-        self.upgrade: list[bytes] = []
-        self.expect: list[bytes] = []
+        self.hosts: list[bytes] | None = None
+        self.lengths: list[bytes] | None = None
+        self.codings: list[bytes] | None = None
+        self.connection: list[bytes] | None = None
+        self.upgrade: list[bytes] | None = None
+        self.expect: list[bytes] | None = None
         self.version = b""
-        self.singles: list[bytes] = []
+        self.singles = 0
 
 
-def parse_request(block: bytes) -> RequestHead:
-    """Parse a head without its closing empty line: `b"GET / HTTP/1.1\\r\\nHost: a"`."""
-    lines = block.split(b"\r\n")
-    _check_bytes(block, len(lines))
-    head = _parse_request_line(lines[0])
-    if len(lines) - 1 > MAX_FIELDS:
-        raise ProtocolError(HEAD_TOO_LARGE, "more than 100 fields")
-    specials = _Specials()
-    known = REQUEST_FIELDS.known
-    fields = head.fields
-    for index in range(1, len(lines)):
-        name, colon, value = lines[index].partition(b":")
-        kind = known.get(name)
-        if kind is None:
-            kind = REQUEST_FIELDS.classify(name)
-        if not colon:
-            raise ProtocolError(MALFORMED, "a field line has no colon")
-        value = value.strip(b" \t")
-        if kind == PLAIN:
-            fields.append(name + b": " + value)
-        elif kind != DROP:
-            _note(head, specials, kind, name, value)
-    _judge(head, specials)
+def parse_request(data: bytes, end: int) -> RequestHead:
+    """Parse the head data[:end], which the empty line data[end:end + 4] closes."""
+    line_end = data.find(b"\r\n", 0, end + 2)
+    head = _parse_request_line(data, line_end)
+    notes = scan_fields(data, line_end + 2, end + 2, REQUEST_FIELDS, MALFORMED)
+    if notes.count > MAX_FIELDS:
+        raise ProtocolError(HEAD_TOO_LARGE, f"more than {MAX_FIELDS} fields")
+    head.fields = notes.plain
+    _judge(head, notes.noted)
     return head
 
 
-def _check_bytes(block: bytes, lines: int) -> None:
-    """No control bytes anywhere, and every CR and LF part of a CRLF that ends a line (RFC 9112 section 2.2)."""
-    if block.translate(None, _LINE_BYTES):
-        raise ProtocolError(MALFORMED, "a control byte in the head")
-    if block.count(b"\r") != lines - 1 or block.count(b"\n") != lines - 1:
-        raise ProtocolError(MALFORMED, "a bare CR or LF in the head")
-
-
-def _parse_request_line(line: bytes) -> RequestHead:
-    parts = line.split(b" ")
-    if len(parts) != 3:
-        raise ProtocolError(MALFORMED, "the request line is not method, target and version")
-    method, target, version = parts
-    minor = _VERSIONS.get(version)
-    if minor is None:
-        known_form = _VERSION.fullmatch(version) and not version.startswith(b"HTTP/1")
-        raise ProtocolError(UNKNOWN_VERSION if known_form else MALFORMED, "not HTTP/1.1 or HTTP/1.0")
-    if not method or len(method) > _MAX_METHOD or method.translate(None, TOKEN_BYTES):
-        raise ProtocolError(MALFORMED, "the method is not a token")
-    if len(target) > MAX_TARGET:
+def _parse_request_line(data: bytes, end: int) -> RequestHead:
+    method_end, target_end = scan_request_line(data)
+    minor = _minor_version(data[target_end + 1 : end])
+    if method_end > _MAX_METHOD:
+        raise ProtocolError(MALFORMED, "the method is too long")
+    if target_end - method_end > MAX_TARGET:
         raise ProtocolError(URI_TOO_LONG, "the target is longer than 8 KiB")
-    if not target or target.translate(None, _TARGET_BYTES):
-        raise ProtocolError(MALFORMED, "the target holds a byte that no URI has")
-    if method in (b"CONNECT", b"TRACE"):
+    method = data[:method_end]
+    if method in _REFUSED_METHODS:
         raise ProtocolError(METHOD_REFUSED, "CONNECT and TRACE are not served")
-    return RequestHead(method, target, minor)
+    return RequestHead(method, data[method_end + 1 : target_end], minor)
 
 
-def _note(head: RequestHead, specials: _Specials, kind: int, name: bytes, value: bytes) -> None:
+def _minor_version(version: bytes) -> int:
+    if version == b"HTTP/1.1":
+        return 1
+    if version == b"HTTP/1.0":
+        return 0
+    other_major = _VERSION.fullmatch(version) and not version.startswith(b"HTTP/1")
+    raise ProtocolError(UNKNOWN_VERSION if other_major else MALFORMED, "not HTTP/1.1 or HTTP/1.0")
+
+
+def _judge(head: RequestHead, noted: list[tuple[int, bytes, bytes]]) -> None:
+    if len(noted) == 1 and noted[0][0] == HOST and head.minor == 1:
+        _settle_host(head, [noted[0][2]])
+        return
+    special = _Special()
+    for kind, name, value in noted:
+        _note(head, special, kind, name, value)
+    _settle_host(head, special.hosts or [])
+    if special.lengths or special.codings:
+        head.length = _settle_length(head, special)
+    upgrading = _settle_connection(head, special.connection) if special.connection else False
+    if special.expect:
+        _settle_expectation(head, special.expect)
+    if special.upgrade or head.websocket_key:
+        _settle_upgrade(head, special, upgrading)
+
+
+def _note(head: RequestHead, special: _Special, kind: int, name: bytes, value: bytes) -> None:
     if kind == HOST:
-        specials.hosts.append(value)
-    elif kind == SINGLE:
-        specials.singles.append(name.lower())
-        head.fields.append(name + b": " + value)
+        special.hosts = _and(special.hosts, value)
     elif kind == CONTENT_LENGTH:
-        specials.lengths.append(value)
+        special.lengths = _and(special.lengths, value)
     elif kind == CONNECTION:
-        specials.connection.append(value)
+        special.connection = _and(special.connection, value)
+    elif kind == SINGLE:
+        _note_single(special, name)
+        head.fields += name + b": " + value + b"\r\n"
     elif kind == TRANSFER_ENCODING:
-        specials.codings.append(value)
+        special.codings = _and(special.codings, value)
     elif kind == FORWARDED:
-        head.forwarded.append(name + b": " + value)
+        head.forwarded = [*(head.forwarded or ()), (name, value)]
     elif kind == REQUEST_ID:
         head.request_id = value
     elif kind == UPGRADE:
-        specials.upgrade.append(value)
+        special.upgrade = _and(special.upgrade, value)
     elif kind == EXPECT:
-        specials.expect.append(value)
+        special.expect = _and(special.expect, value)
     elif kind == WEBSOCKET_KEY:
         head.websocket_key = value
-        head.fields.append(name + b": " + value)
+        head.fields += name + b": " + value + b"\r\n"
     elif kind == WEBSOCKET_VERSION:
-        specials.version = value
-        head.fields.append(name + b": " + value)
+        special.version = value
+        head.fields += name + b": " + value + b"\r\n"
 
 
-def _judge(head: RequestHead, specials: _Specials) -> None:
-    _settle_host(head, specials.hosts)
-    if specials.lengths or specials.codings:
-        head.length = _settle_length(head, specials)
-    upgrading = _settle_connection(head, specials) if specials.connection else False
-    if len(specials.singles) > 1 and len(set(specials.singles)) != len(specials.singles):
+def _and(values: list[bytes] | None, value: bytes) -> list[bytes]:
+    if values is None:
+        return [value]
+    values.append(value)
+    return values
+
+
+def _note_single(special: _Special, name: bytes) -> None:
+    """Content-Type or Authorization twice: which one holds would be the reader's choice, so nobody chooses."""
+    bit = 1 if len(name) == len("content-type") else 2
+    if special.singles & bit:
         raise ProtocolError(MALFORMED, "Content-Type or Authorization twice")
-    if specials.expect:
-        _settle_expectation(head, specials.expect)
-    if specials.upgrade or head.websocket_key:
-        _settle_upgrade(head, specials, upgrading)
+    special.singles |= bit
 
 
 def _settle_host(head: RequestHead, hosts: list[bytes]) -> None:
@@ -233,35 +230,35 @@ def _check_host(host: bytes) -> None:
         _hosts.add(host)
 
 
-def _settle_length(head: RequestHead, specials: _Specials) -> int:
+def _settle_length(head: RequestHead, special: _Special) -> int:
     """RFC 9112 section 6.3; whatever it calls an error or a tolerance is refused."""
-    if specials.codings:
-        if specials.lengths or len(specials.codings) > 1 or head.minor == 0:
+    if special.codings:
+        if special.lengths or len(special.codings) > 1 or head.minor == 0:
             raise ProtocolError(MALFORMED, "Transfer-Encoding twice, beside Content-Length, or in HTTP/1.0")
-        coding = specials.codings[0].lower()
+        coding = special.codings[0].lower()
         if coding != b"chunked":
             foreign = _CODINGS.fullmatch(coding) and coding.count(b"chunked") == 1
             raise ProtocolError(UNKNOWN_CODING if foreign else MALFORMED, "a transfer coding other than chunked")
         return UNTIL_CHUNKED
-    if len(specials.lengths) > 1:
+    if special.lengths and len(special.lengths) > 1:
         raise ProtocolError(MALFORMED, "Content-Length twice")
-    return parse_content_length(specials.lengths[0], MALFORMED)
+    return parse_content_length(special.lengths[0], MALFORMED) if special.lengths else NO_BODY
 
 
-def _settle_connection(head: RequestHead, specials: _Specials) -> bool:
+def _settle_connection(head: RequestHead, values: list[bytes]) -> bool:
     """Keep-alive, and fields that Connection names, which go no further (RFC 9110 section 7.6.1)."""
-    options = connection_options(specials.connection, MALFORMED)
+    options = connection_options(values, MALFORMED)
     if b"close" in options:
         head.keep_alive = False
     elif b"keep-alive" in options:
         head.keep_alive = True
     named = options - {b"close", b"keep-alive", b"upgrade"}
     for name in named:
-        kind = REQUEST_FIELDS.known.get(name, PLAIN)
+        kind = REQUEST_FIELDS.kind(name, MALFORMED)
         if kind not in (PLAIN, DROP, SINGLE) or name == b"authorization":
             raise ProtocolError(MALFORMED, "Connection names a field that frames or identifies")
     if named:
-        head.fields = [line for line in head.fields if line.partition(b":")[0].lower() not in named]
+        head.fields = without(head.fields, named)
     return b"upgrade" in options
 
 
@@ -274,15 +271,15 @@ def _settle_expectation(head: RequestHead, expect: list[bytes]) -> None:
     head.expect_continue = head.minor == 1 and head.length != NO_BODY and head.length != 0
 
 
-def _settle_upgrade(head: RequestHead, specials: _Specials, upgrading: bool) -> None:
+def _settle_upgrade(head: RequestHead, special: _Special, upgrading: bool) -> None:
     """WebSocket passes (RFC 6455 section 4.1); every other Upgrade, h2c first of all, is as if not said."""
-    if len(specials.upgrade) > 1:
+    if special.upgrade and len(special.upgrade) > 1:
         raise ProtocolError(MALFORMED, "Upgrade twice")
-    websocket = upgrading and specials.upgrade and specials.upgrade[0].lower() == b"websocket"
-    if specials.upgrade and head.length == UNTIL_CHUNKED:
+    websocket = upgrading and special.upgrade and special.upgrade[0].lower() == b"websocket"
+    if special.upgrade and head.length == UNTIL_CHUNKED:
         raise ProtocolError(MALFORMED, "Transfer-Encoding on a request to upgrade")
     if not websocket or head.method != b"GET" or head.minor == 0:
         head.websocket_key = b""
         return
-    if head.length > 0 or specials.version != b"13" or _WEBSOCKET_KEY.fullmatch(head.websocket_key) is None:
+    if head.length > 0 or special.version != b"13" or _WEBSOCKET_KEY.fullmatch(head.websocket_key) is None:
         raise ProtocolError(MALFORMED, "not a WebSocket handshake of version 13")

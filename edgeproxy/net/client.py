@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from edgeproxy.clock import FOREVER, monotonic
+from edgeproxy.clock import FOREVER
 from edgeproxy.errors import (
     BODY_TIMEOUT,
     BODY_TOO_LARGE,
@@ -24,13 +24,23 @@ from edgeproxy.net.edge import Edge
 from edgeproxy.net.limits import HIGH_WATER, LINGER_BYTES, LINGER_SECONDS, MAX_PIPELINED
 from edgeproxy.policy.address import Networks, is_trusted
 from edgeproxy.proxy.exchange import TUNNEL, UNTIL_END, Exchange
-from edgeproxy.proxy.pipeline import guard, match
+from edgeproxy.proxy.pipeline import guard
 
 
 class ClientConnection(Connection):
     """Between requests `exchange` is None; `buffer` holds what came too early or is not yet a whole head."""
 
-    __slots__ = ("address", "body", "buffer", "exchange", "forwarded", "lingered", "lingering", "pumping", "trusted")
+    __slots__ = (
+        "address",
+        "body",
+        "buffer",
+        "exchange",
+        "forwarded",
+        "lingered",
+        "lingering",
+        "pumping",
+        "trusted",
+    )
 
     def __init__(self, edge: Edge, trusted_proxies: Networks) -> None:
         super().__init__(edge)
@@ -129,7 +139,7 @@ class ClientConnection(Connection):
             self._head_incomplete(data, end)
             return False
         try:
-            head = parse_request(data[:end])
+            head = parse_request(data, end)
         except ProtocolError as error:
             self._refuse(error.fault, str(error))
             return False
@@ -147,9 +157,8 @@ class ClientConnection(Connection):
 
     def _begin(self, head: RequestHead, rest: bytes) -> None:
         edge = self.edge
-        route = match(head, edge.table)
         request_id = head.request_id if self.trusted and head.request_id else edge.new_request_id()
-        exchange = self.exchange = Exchange(self, head, route, request_id, monotonic())
+        exchange = self.exchange = Exchange(self, head, edge.table, request_id, edge.now())
         self.read_deadline = FOREVER
         if head.length != NO_BODY and head.length != 0:
             self._expect_body(exchange, head, rest)
@@ -157,11 +166,11 @@ class ClientConnection(Connection):
             self.buffer = rest
         if self.exchange is None:
             return  # the body was refused
-        fault = guard(route)
+        fault = guard(exchange, edge.table)
         if fault is not None:
             self.answer(exchange, fault)
-        elif route.local is not None:
-            self._answer_locally(exchange, route.local)
+        elif exchange.route.local is not None:
+            self._answer_locally(exchange, exchange.route.local)
         else:
             edge.forwarder.start(exchange)
 
@@ -356,5 +365,3 @@ class ClientConnection(Connection):
             self.transport.abort()
         else:
             self._refuse_body(exchange, BODY_TIMEOUT, "")
-
-

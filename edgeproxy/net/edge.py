@@ -79,5 +79,3 @@ class Edge:
         if self.observer.log is not None:
             self.observer.log.flush()
         self.start()
-
-

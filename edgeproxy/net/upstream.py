@@ -42,7 +42,17 @@ _WEBSOCKET_GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # RFC 6455 section 1.
 class UpstreamConnection(Connection):
     """While `exchange` is set, everything that arrives belongs to it; anything else that arrives is hostile."""
 
-    __slots__ = ("body", "buffer", "exchange", "idle_age", "idle_since", "interim", "keep", "reused", "worker")
+    __slots__ = (
+        "body",
+        "buffer",
+        "exchange",
+        "idle_age",
+        "idle_since",
+        "interim",
+        "keep",
+        "reused",
+        "worker",
+    )
 
     def __init__(self, edge: Edge, worker: Worker) -> None:
         super().__init__(edge)
@@ -153,7 +163,7 @@ class UpstreamConnection(Connection):
             return
         self.buffer = b""
         try:
-            head = parse_response(data[:end], exchange.head.method == b"HEAD")
+            head = parse_response(data, end, exchange.head.method == b"HEAD")
             if head.status >= 200:
                 self._answer_begins(exchange, head, data[end + 4 :])
             elif head.status == 101:
@@ -270,5 +280,3 @@ class UpstreamConnection(Connection):
         else:
             fault = STALLED if exchange.responding else RESPONSE_TIMEOUT
             self._fail(exchange, fault, Stage.SENT)
-
-

@@ -26,7 +26,14 @@ class Verdict(Enum):
 
 
 def judge(
-    stage: Stage, *, reused: bool, idempotent: bool, replayable: bool, raced: bool, timed_out: bool, failovers: int
+    stage: Stage,
+    *,
+    reused: bool,
+    idempotent: bool,
+    replayable: bool,
+    raced: bool,
+    timed_out: bool,
+    failovers: int,
 ) -> Verdict:
     """`replayable`: the whole request is still in memory; `raced`: this exchange has already lost one race."""
     if stage in (Stage.ANSWERING, Stage.FORWARDED):

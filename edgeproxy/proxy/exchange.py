@@ -7,7 +7,7 @@ from typing import Protocol
 from edgeproxy.errors import Fault
 from edgeproxy.http.request import IDEMPOTENT, RequestHead
 from edgeproxy.policy.worker import Worker
-from edgeproxy.proxy.table import Route
+from edgeproxy.proxy.table import Table
 
 MAX_KEPT = 1024 * 1024
 """Bytes of a request body that are kept for another attempt; a larger one cannot be sent again."""
@@ -108,14 +108,15 @@ class Exchange:
         "worker",
     )
 
-    def __init__(self, client: Client, head: RequestHead, route: Route, request_id: bytes, started: float) -> None:
+    def __init__(self, client: Client, head: RequestHead, table: Table, request_id: bytes, started: float) -> None:
         # request
         self.client = client
         self.head = head
-        self.route = route
         self.request_id = request_id
         self.started = started
-        self.path = head.target.partition(b"?")[0]
+        query = head.target.find(b"?")
+        self.path = head.target if query < 0 else head.target[:query]
+        route = self.route = table.match(self.path)
         self.idempotent = head.method in IDEMPOTENT or (
             head.method == b"POST" and self.path[route.strip :] in route.idempotent
         )
@@ -146,7 +147,7 @@ class Exchange:
         self.bytes_in += len(payload)
         if self.kept is not None:
             self.kept_bytes += len(payload)
-            if self.kept_bytes > MAX_KEPT or not self.idempotent and self.upstream is not None:
+            if self.kept_bytes > MAX_KEPT or (not self.idempotent and self.upstream is not None):
                 self.kept = None
             else:
                 self.kept.append(payload)
@@ -162,4 +163,3 @@ class Exchange:
     def rewind(self) -> None:
         """Make ready to send the whole request again; only while it is replayable."""
         self.unsent = list(self.kept or ())
-

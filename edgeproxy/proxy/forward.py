@@ -39,7 +39,9 @@ class Forwarder:
     def start(self, exchange: Exchange) -> None:
         """Send the request to a worker, at once where a connection waits."""
         pool = exchange.route.pool
-        worker = pool.pick(self._now(), exchange.tried) if pool is not None else None
+        worker = None
+        if pool is not None:
+            worker = pool.strategy.pick(pool.workers, self._now(), exchange.tried)
         if worker is None:
             self._report("")
             exchange.client.answer(exchange, exchange.fault or NO_WORKER)

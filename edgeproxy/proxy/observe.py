@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from edgeproxy.clock import monotonic
+from collections.abc import Callable
+
 from edgeproxy.proxy.exchange import Exchange
 from edgeproxy.telemetry.access import AccessLog
 from edgeproxy.telemetry.counters import Counters
@@ -11,18 +12,16 @@ from edgeproxy.telemetry.counters import Counters
 class Observer:
     """Sees each exchange when it is over."""
 
-    def __init__(self, counters: Counters, log: AccessLog | None) -> None:
+    def __init__(self, counters: Counters, log: AccessLog | None, now: Callable[[], float]) -> None:
         self.counters = counters
+        self.now = now
         self.log = log
 
     def ended(self, exchange: Exchange) -> None:
-        seconds = monotonic() - exchange.started
-        counters = self.counters
-        counters.route(exchange.route.name).add(
-            exchange.head.method, exchange.status, seconds, exchange.bytes_in, exchange.bytes_out
-        )
+        seconds = self.now() - exchange.started
+        exchange.route.counts.add(exchange.head.method, exchange.status, seconds, exchange.bytes_in, exchange.bytes_out)
         if exchange.fault is not None:
-            counters.fault(exchange.fault.name)
+            self.counters.fault(exchange.fault.name)
         if self.log is not None:
             self.log.add(_record(exchange, seconds))
 

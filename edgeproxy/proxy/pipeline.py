@@ -3,18 +3,10 @@
 from __future__ import annotations
 
 from edgeproxy.errors import NO_ROUTE, Fault
-from edgeproxy.http.request import RequestHead
-from edgeproxy.proxy.table import Route, Table
-
-NOWHERE = Route("none")
-"""The route of requests that match none: what observes them still finds a name."""
+from edgeproxy.proxy.exchange import Exchange
+from edgeproxy.proxy.table import Table
 
 
-def match(head: RequestHead, table: Table) -> Route:
-    """The request's route by its path, NOWHERE where there is none."""
-    return table.match(head.target.partition(b"?")[0]) or NOWHERE
-
-
-def guard(route: Route) -> Fault | None:
+def guard(exchange: Exchange, table: Table) -> Fault | None:
     """Why the request goes no further, or None."""
-    return NO_ROUTE if route is NOWHERE else None
+    return NO_ROUTE if exchange.route is table.nowhere else None

@@ -20,15 +20,13 @@ def request_head(exchange: Exchange, worker: Worker) -> bytes:
     """The request line and fields for one worker, closing empty line included."""
     head = exchange.head
     client = exchange.client
-    lines = head.fields
-    fields = b"\r\n".join(lines) + b"\r\n" if lines else b""
     forwarded = _with_earlier_proxies(head, client.forwarded) if client.trusted and head.forwarded else client.forwarded
     return b"%b %b%b HTTP/1.1\r\nHost: %b\r\n%b%b%b%bX-Forwarded-Host: %b\r\nX-Request-ID: %b\r\n\r\n" % (
         head.method,
         worker.base_path,
         head.target[exchange.route.strip :] or b"/",
         worker.origin,
-        fields,
+        head.fields,
         _request_framing(head),
         VIA if head.minor == 1 else _VIA_1_0,
         forwarded,
@@ -49,13 +47,14 @@ def _request_framing(head: RequestHead) -> bytes:
 
 def _with_earlier_proxies(head: RequestHead, own: bytes) -> bytes:
     """A trusted proxy's account of the client, with its own address appended (X-Forwarded-For is a list)."""
-    hops = [line.partition(b": ")[2] for line in head.forwarded if line[:16].lower() == b"x-forwarded-for:"]
-    others = [line for line in head.forwarded if line[:16].lower() != b"x-forwarded-for:"]
-    address, _, rest = own.partition(b"\r\n")
+    address, _, scheme = own.partition(b"\r\n")
+    hops = [value for name, value in head.forwarded or () if name.lower() == b"x-forwarded-for"]
+    others = [(name, value) for name, value in head.forwarded or () if name.lower() != b"x-forwarded-for"]
+    if any(name.lower() == b"x-forwarded-proto" for name, _ in others):
+        scheme = b""
     hops.append(address.partition(b": ")[2])
-    if any(line[:18].lower() == b"x-forwarded-proto:" for line in others):
-        rest = b""
-    return b"X-Forwarded-For: " + b", ".join(hops) + b"\r\n" + rest + b"".join(line + b"\r\n" for line in others)
+    lines = b"".join(b"%b: %b\r\n" % other for other in others)
+    return b"X-Forwarded-For: " + b", ".join(hops) + b"\r\n" + scheme + lines
 
 
 def request_payload(exchange: Exchange, payload: bytes) -> bytes:
@@ -68,10 +67,7 @@ def request_payload(exchange: Exchange, payload: bytes) -> bytes:
 
 def response_head(exchange: Exchange, head: ResponseHead) -> bytes:
     """The status line and fields for the client; settles how the payload is framed from here on."""
-    lines = head.fields
-    if exchange.route.trusted and head.guarded:
-        lines = lines + head.guarded
-    fields = b"\r\n".join(lines) + b"\r\n" if lines else b""
+    fields = head.fields + head.guarded if head.guarded and exchange.route.trusted else head.fields
     return b"%b%b%b%bX-Request-ID: %b\r\n%b\r\n" % (
         STATUS_LINES.get(head.status) or b"HTTP/1.1 %d %b\r\n" % (head.status, head.reason),
         fields,
@@ -113,10 +109,9 @@ def response_payload(exchange: Exchange, payload: bytes, done: bool) -> bytes:
 def switching_head(exchange: Exchange, head: ResponseHead) -> bytes:
     """101: from here on both connections carry bytes that are not ours to read."""
     exchange.framing = TUNNEL
-    fields = b"".join(line + b"\r\n" for line in head.fields)
     return b"HTTP/1.1 101 Switching Protocols\r\n%b%bSec-WebSocket-Accept: %b\r\n%bX-Request-ID: %b\r\n\r\n" % (
         _UPGRADE,
-        fields,
+        head.fields,
         head.websocket_accept,
         VIA,
         exchange.request_id,
@@ -125,5 +120,4 @@ def switching_head(exchange: Exchange, head: ResponseHead) -> bytes:
 
 def interim_head(head: ResponseHead) -> bytes:
     """A 1xx other than 100 and 101, passed on as it came (RFC 9110 section 15.2)."""
-    fields = b"".join(line + b"\r\n" for line in head.fields)
-    return b"HTTP/1.1 %d %b\r\n%b\r\n" % (head.status, head.reason, fields)
+    return b"HTTP/1.1 %d %b\r\n%b\r\n" % (head.status, head.reason, head.fields)

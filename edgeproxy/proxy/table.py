@@ -3,66 +3,91 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 
 from edgeproxy.http.answer import PROBLEM
 from edgeproxy.policy.balance import Strategy
 from edgeproxy.policy.worker import Worker
+from edgeproxy.telemetry.counters import RouteCounts
+
+_SERVICE = b"/service/"
 
 
-@dataclass(frozen=True, slots=True)
 class Pool:
     """Equal workers and the strategy that chooses among them."""
 
-    name: str
-    workers: Sequence[Worker]
-    strategy: Strategy
+    __slots__ = ("name", "strategy", "workers")
 
-    def pick(self, now: float, tried: Sequence[Worker]) -> Worker | None:
-        return self.strategy.pick(self.workers, now, tried)
+    def __init__(self, name: str, workers: Sequence[Worker], strategy: Strategy) -> None:
+        self.name = name
+        self.workers = list(workers)
+        self.strategy = strategy
 
 
-@dataclass(frozen=True, slots=True)
 class Route:
     """What happens to the requests of one kind.
 
-    `strip` is how many bytes of the path are the edge's own and go no further. `idempotent` declares that
-    repeating any request here only costs compute (RFC 9110 section 9.2.2). `trusted` upstreams may send fields
-    that speak for the whole site. `local` is the body of an answer that needs no worker.
+    `strip` is how many bytes of the path are the edge's own and go no further. `idempotent` are paths, as sent
+    to the worker and without query, whose POST may be repeated, since it only costs compute (RFC 9110 section
+    9.2.2). `trusted` upstreams may send fields that speak for the whole site. `local` is the body of an answer
+    that needs no worker. `counts` live longer than the route: as long as the process.
     """
 
-    name: str
-    pool: Pool | None = None
-    strip: int = 0
-    dialect: str = PROBLEM
-    idempotent: frozenset[bytes] = frozenset()
-    """Paths, as sent to the worker and without query, whose POST is declared idempotent."""
-    trusted: bool = False
-    local: bytes | None = None
+    __slots__ = ("counts", "dialect", "idempotent", "local", "name", "pool", "strip", "trusted")
+
+    def __init__(
+        self,
+        name: str,
+        counts: RouteCounts,
+        pool: Pool | None = None,
+        *,
+        strip: int = 0,
+        dialect: str = PROBLEM,
+        idempotent: frozenset[bytes] = frozenset(),
+        trusted: bool = False,
+        local: bytes | None = None,
+    ) -> None:
+        self.name = name
+        self.counts = counts
+        self.pool = pool
+        self.strip = strip
+        self.dialect = dialect
+        self.idempotent = idempotent
+        self.trusted = trusted
+        self.local = local
 
 
-@dataclass(frozen=True, slots=True)
 class Table:
-    """Routes by path. `everything` (stand-alone proxy and balancer) takes every path."""
+    """Routes by path. `everything` (stand-alone proxy and balancer) takes every path; else `services` are the
+    routes of `/service/{name}/...` by name, `prefixes` are tried in their order, and `nowhere` is left."""
 
-    everything: Route | None = None
-    exact: Mapping[bytes, Route] = field(default_factory=dict)
-    services: Mapping[bytes, Route] = field(default_factory=dict)
-    """`/service/{name}/...` by name, aliases included."""
-    prefixes: Sequence[tuple[bytes, Route]] = ()
-    """The longest first."""
+    __slots__ = ("everything", "exact", "nowhere", "prefixes", "services")
 
-    def match(self, path: bytes) -> Route | None:
-        """The route of a path without its query, or None."""
+    def __init__(
+        self,
+        nowhere: Route,
+        everything: Route | None = None,
+        *,
+        exact: Mapping[bytes, Route] | None = None,
+        services: Mapping[bytes, Route] | None = None,
+        prefixes: Sequence[tuple[bytes, Route]] = (),
+    ) -> None:
+        self.nowhere = nowhere
+        self.everything = everything
+        self.exact = dict(exact or {})
+        self.services = dict(services or {})
+        self.prefixes = list(prefixes)
+
+    def match(self, path: bytes) -> Route:
+        """The route of a path without its query."""
         if self.everything is not None:
             return self.everything
-        if path.startswith(b"/service/"):
-            end = path.find(b"/", 9)
-            return self.services.get(path[9:] if end < 0 else path[9:end])
+        if path.startswith(_SERVICE):
+            end = path.find(b"/", len(_SERVICE))
+            return self.services.get(path[len(_SERVICE) :] if end < 0 else path[len(_SERVICE) : end], self.nowhere)
         route = self.exact.get(path)
         if route is not None:
             return route
         for prefix, candidate in self.prefixes:
             if path.startswith(prefix):
                 return candidate
-        return None
+        return self.nowhere

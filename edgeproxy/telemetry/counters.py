@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -28,7 +27,10 @@ class RouteCounts:
     def add(self, method: bytes, status: int, seconds: float, bytes_in: int, bytes_out: int) -> None:
         key = (method if method in _METHODS else b"_OTHER", status)
         self.answers[key] = self.answers.get(key, 0) + 1
-        self.buckets[bisect_left(BUCKETS, seconds)] += 1
+        bucket = 0
+        while bucket < len(BUCKETS) and seconds > BUCKETS[bucket]:
+            bucket += 1
+        self.buckets[bucket] += 1
         self.seconds += seconds
         self.bytes_in += bytes_in
         self.bytes_out += bytes_out

@@ -22,7 +22,7 @@ class RoundRobin:
         turn = self._turn
         for step in range(count):
             worker = workers[(turn + step) % count]
-            if worker.available(now) and worker not in tried:
+            if worker.available(now) and not (tried and worker in tried):
                 self._turn = (turn + step + 1) % count
                 return worker
         return last_resort(workers, tried)

@@ -1,0 +1,187 @@
+"""The load: a closed loop of keep-alive connections, cheap, that believes nothing it is told.
+
+Every answer must have status 200, the Content-Length that the scenario expects and its body byte for byte;
+anything else fails the run, because a wrong proxy must not look fast. `Load.run` begins and ends with every
+connection idle, so that what a reading of CPU around it is divided by is exact.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from time import perf_counter
+from typing import cast
+
+from bench.scenarios import Scenario
+
+MAX_HEAD = 64 * 1024  # bytes
+CONNECT_S = 5.0
+DRAIN_S = 30.0  # what the answers in flight may take after the time is up
+
+_IDLE, _HEAD = -2, -1  # states of a connection; from 0 on it is the count of body bytes
+
+
+class WrongAnswer(Exception):
+    """The peer answered something else than the backend did, or nothing, or went away."""
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    requests: int
+    elapsed_s: float
+
+
+class Load:
+    """What the connections of one peer share. Made by `connected`."""
+
+    def __init__(self, scenario: Scenario) -> None:
+        self.request = scenario.request()
+        self.answer = scenario.answer()
+        self.stopping = True
+        self.answered = 0
+        self._connections: list[_Connection] = []
+        self._busy = 0
+        self._error: WrongAnswer | None = None
+        self._done = asyncio.Event()
+
+    async def open(self, host: str, port: int, connections: int) -> None:
+        loop = asyncio.get_running_loop()
+        async with asyncio.timeout(CONNECT_S):
+            for _ in range(connections):
+                _, connection = await loop.create_connection(lambda: _Connection(self), host, port)
+                self._connections.append(connection)
+
+    async def run(self, seconds: float, drain_s: float = DRAIN_S) -> Count:
+        """Keep every connection busy for that long, then wait for the last answers. Raises WrongAnswer."""
+        self._start()
+        started = perf_counter()
+        timer = asyncio.get_running_loop().call_later(seconds, self._stop)
+        try:
+            async with asyncio.timeout(seconds + drain_s):
+                await self._done.wait()
+        except TimeoutError:
+            self.failed(f"{self._busy} answers were still missing {drain_s:g} s after the end")
+        finally:
+            timer.cancel()
+        if self._error:
+            raise self._error
+        return Count(self.answered, perf_counter() - started)
+
+    def _start(self) -> None:
+        if self._error:
+            raise self._error
+        self._busy, self.answered, self.stopping = len(self._connections), 0, False
+        self._done.clear()
+        for connection in self._connections:
+            connection.send()
+
+    def _stop(self) -> None:
+        self.stopping = True
+
+    def finished(self) -> None:
+        """A connection has its last answer."""
+        self._busy -= 1
+        if not self._busy:
+            self._done.set()
+
+    def failed(self, why: str) -> None:
+        """The first error ends this run, or the next one where it came between two."""
+        self.stopping = True
+        self._error = self._error or WrongAnswer(why)
+        self._done.set()
+
+    def close(self) -> None:
+        self.stopping = True
+        for connection in self._connections:
+            connection.close()
+
+
+class _Connection(asyncio.Protocol):
+    def __init__(self, load: Load) -> None:
+        self._load = load
+        self._answer = load.answer
+        self._length = str(len(load.answer))
+        self._received = _IDLE
+        self._pending = b""
+        self._closed = False
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's are no subclass
+
+    def send(self) -> None:
+        self._received = _HEAD
+        self._transport.write(self._load.request)
+
+    def close(self) -> None:
+        self._closed = True
+        self._transport.abort()
+
+    def data_received(self, data: bytes) -> None:
+        if self._received < 0:
+            data = self._pending + data
+            end = data.find(b"\r\n\r\n")
+            wrong = self._wrong_head(data, end)
+            if wrong:
+                self._fail(wrong)
+            elif end < 0:
+                self._pending = data
+            else:
+                self._pending, self._received = b"", 0
+                self._body(data[end + 4 :])
+        else:
+            self._body(data)
+
+    def _wrong_head(self, data: bytes, end: int) -> str | None:
+        """What is wrong with the answer so far; `end` is where its head ends, -1 while that has not come."""
+        if self._received == _IDLE:
+            return "bytes that nobody asked for"
+        if end < 0:
+            return "no end of the head in 64 KiB" if len(data) > MAX_HEAD else None
+        if not data.startswith(b"HTTP/1.1 200 "):
+            return f"status line {_line(data, 0)!r}"
+        field = data[: end + 2].lower().find(b"\r\ncontent-length:")
+        length = _line(data, field + 17) if field >= 0 else "missing"
+        return None if length == self._length else f"Content-Length is {length}, not {self._length}"
+
+    def _body(self, data: bytes) -> None:
+        # One comparison in C finds a wrong byte and one too many.
+        if not self._answer.startswith(data, self._received):
+            self._fail(f"wrong body after byte {self._received}")
+            return
+        self._received += len(data)
+        if self._received == len(self._answer):
+            self._answered()
+
+    def _answered(self) -> None:
+        self._load.answered += 1
+        if self._load.stopping:
+            self._received = _IDLE
+            self._load.finished()
+        else:
+            self.send()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if not self._closed:
+            self._fail(f"connection closed by the peer ({exc or 'end of file'})")
+
+    def _fail(self, why: str) -> None:
+        self.close()
+        self._load.failed(why)
+
+
+def _line(data: bytes, start: int) -> str:
+    return data[start : data.find(b"\r", start)].decode("latin-1").strip()
+
+
+@asynccontextmanager
+async def connected(scenario: Scenario, port: int, host: str = "127.0.0.1") -> AsyncIterator[Load]:
+    """A load with all its connections open. Raises OSError or TimeoutError where that fails."""
+    load = Load(scenario)
+    try:
+        await load.open(host, port, scenario.connections)
+        yield load
+    finally:
+        load.close()
+        await asyncio.sleep(0)  # so that the transports are gone before the loop is

@@ -1,0 +1,76 @@
+"""CPU time of a process tree, and which core is whose.
+
+CPU is read in nanoseconds from /proc/PID/task/*/schedstat, which has no 10 ms ticks; where there is none,
+from psutil (user + system, in ticks). A thread that has ended is in neither reading: peers must keep theirs.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+Reading = dict[int, float]
+"""CPU seconds since its start of each process of a tree, by pid."""
+
+_SCHEDSTAT = Path("/proc/self/schedstat").exists()
+
+
+class ProcessEnded(Exception):
+    """A process of the tree went away between two readings, and its CPU time with it."""
+
+
+def read_cpu(root: int) -> Reading:
+    """CPU of the process and all its descendants. Raises ProcessEnded."""
+    try:
+        processes = [process := psutil.Process(root), *process.children(recursive=True)]
+        return {process.pid: _cpu_s(process) for process in processes}
+    except (psutil.NoSuchProcess, FileNotFoundError, ProcessLookupError) as error:
+        raise ProcessEnded(f"a process of tree {root} ended while it was read") from error
+
+
+def _cpu_s(process: psutil.Process) -> float:
+    if not _SCHEDSTAT:
+        times = process.cpu_times()
+        return float(times.user + times.system)
+    tasks = Path(f"/proc/{process.pid}/task")
+    return sum(int((task / "schedstat").read_text().split()[0]) for task in tasks.iterdir()) / 1e9
+
+
+def spent(before: Reading, after: Reading) -> Reading:
+    """CPU seconds between two readings; a process that is new began at 0. Raises ProcessEnded."""
+    if gone := before.keys() - after.keys():
+        raise ProcessEnded(f"processes {sorted(gone)} ended during the round")
+    return {pid: cpu - before.get(pid, 0.0) for pid, cpu in after.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class Cores:
+    """The proxy's core, and the one that load and backend share; None where there are not two to give."""
+
+    proxy: int | None
+    load: int | None
+
+
+def choose_cores() -> Cores:
+    """The first and the last core allowed to us: neighbours are often two threads of one core."""
+    allowed = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
+    return Cores(allowed[0], allowed[-1]) if len(allowed) > 1 else Cores(None, None)
+
+
+@contextmanager
+def pinned(core: int | None) -> Iterator[None]:
+    """Keep this thread, and what it starts meanwhile, on one core."""
+    if core is None:
+        yield
+        return
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {core})
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)

@@ -1,0 +1,189 @@
+"""A client of the coordinator, for agents, edges and the command line.
+
+Several base URLs are a fallback chain: tried in order, and the one that answered is asked first from then on.
+One that cannot be reached, is slow, or fails (5xx) passes the question on; another status is an answer.
+"""
+
+from collections.abc import Mapping, Sequence
+from types import TracebackType
+from typing import Any, Final, Self, TypeVar
+from urllib.parse import quote
+
+import aiohttp
+import orjson
+from pydantic import BaseModel, ValidationError
+from yarl import URL
+
+from edgeproxy.cluster.messages import (
+    Heartbeat,
+    HeartbeatAnswer,
+    Registration,
+    RegistrationAnswer,
+    WorkerList,
+    first_fault,
+)
+from edgeproxy.cluster.urls import worker_url
+
+MAX_ANSWER: Final = 32 * 1024 * 1024  # a record is some 2 KiB: room for 16,000 workers
+CONNECT_TIMEOUT: Final = 3.0
+TIMEOUT: Final = 10.0
+
+Answer = TypeVar("Answer", bound=BaseModel)
+
+
+class CoordinatorError(Exception):
+    """The coordinator could not be asked (`status` None) or did not do what was asked (its HTTP status)."""
+
+    def __init__(self, status: int | None, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+        self.message = message
+
+
+def base_urls(comma_list: str) -> tuple[str, ...]:
+    """The URLs of a comma list; ValueError if there is none, or one is wrong."""
+    urls = tuple(worker_url(part.strip()) for part in comma_list.split(",") if part.strip())
+    if not urls:
+        raise ValueError("no coordinator URL is given")
+    return urls
+
+
+class CoordinatorClient:
+    """An async context manager. `urls` is a comma list; every method raises CoordinatorError only."""
+
+    def __init__(
+        self, urls: str | Sequence[str], api_key: str | None = None, timeout: float = TIMEOUT
+    ) -> None:
+        self.urls = base_urls(urls if isinstance(urls, str) else ",".join(urls))
+        self._preferred = 0
+        self._api_key = api_key
+        self._timeout = aiohttp.ClientTimeout(total=timeout, sock_connect=min(timeout, CONNECT_TIMEOUT))
+        self._session: aiohttp.ClientSession | None = None
+
+    async def __aenter__(self) -> Self:
+        headers = {"Accept": "application/json", "User-Agent": "edgeproxy"}
+        if self._api_key:
+            headers["X-API-Key"] = self._api_key
+        # no cookies: an answer must not change what we send next
+        self._session = aiohttp.ClientSession(
+            headers=headers, timeout=self._timeout, cookie_jar=aiohttp.DummyCookieJar(), trust_env=False
+        )
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._session is not None:
+            await self._session.close()
+
+    @property
+    def url(self) -> str:
+        """The coordinator that answered last, or the first of the chain."""
+        return self.urls[self._preferred]
+
+    async def register(self, registration: Registration) -> RegistrationAnswer:
+        _, _, body = await self._ask("POST", "/api/worker/register", registration.model_dump(mode="json"))
+        return _parse(RegistrationAnswer, body)
+
+    async def heartbeat(self, heartbeat: Heartbeat) -> HeartbeatAnswer:
+        """CoordinatorError with status 404: the coordinator does not know the worker, register again."""
+        _, _, body = await self._ask("POST", "/api/worker/heartbeat", heartbeat.model_dump(mode="json"))
+        return _parse(HeartbeatAnswer, body)
+
+    async def unregister(self, worker_id: str) -> None:
+        await self._ask("DELETE", f"/api/worker/unregister/{quote(worker_id, safe='')}")
+
+    async def worker_list(self, etag: str | None = None) -> WorkerList | None:
+        """The list, or None when it is the one that `etag` names."""
+        headers = {"If-None-Match": etag} if etag else {}
+        status, new_etag, body = await self._ask("GET", "/api/coordinator/workers", headers=headers)
+        if status == 304:
+            return None
+        return _parse(WorkerList, body).model_copy(update={"etag": new_etag})
+
+    async def read(self, path: str) -> Any:
+        """The JSON at a path, as it is."""
+        _, _, body = await self._ask("GET", path)
+        return _json(body)
+
+    async def _ask(
+        self, method: str, path: str, body: object = None, headers: Mapping[str, str] | None = None
+    ) -> tuple[int, str | None, bytes]:
+        order = [self._preferred, *(i for i in range(len(self.urls)) if i != self._preferred)]
+        failure = CoordinatorError(None, "no coordinator was asked")
+        for index in order:
+            try:
+                answer = await self._ask_one(self.urls[index], method, path, body, headers or {})
+            except CoordinatorError as error:
+                if error.status is not None and error.status < 500:
+                    self._preferred = index
+                    raise
+                failure = error
+            else:
+                self._preferred = index
+                return answer
+        raise failure
+
+    async def _ask_one(
+        self, base: str, method: str, path: str, body: object, headers: Mapping[str, str]
+    ) -> tuple[int, str | None, bytes]:
+        if self._session is None:
+            raise RuntimeError("CoordinatorClient is used outside of its context")
+        data = None if body is None else orjson.dumps(body)
+        head = {**headers, **({"Content-Type": "application/json"} if data is not None else {})}
+        url = URL(base + path, encoded=True)
+        try:
+            # redirects would carry the API key to another host
+            async with self._session.request(
+                method, url, data=data, headers=head, allow_redirects=False
+            ) as response:
+                content = await _bounded(response)
+                _raise_for_status(base, path, response, content)
+                return response.status, response.headers.get("ETag"), content
+        except TimeoutError:
+            raise CoordinatorError(None, f"{base} did not answer in time") from None
+        except (aiohttp.ClientError, OSError, ValueError) as error:
+            raise CoordinatorError(
+                None, f"{base} cannot be asked: {error or type(error).__name__}"
+            ) from error
+
+
+async def _bounded(response: aiohttp.ClientResponse) -> bytes:
+    content = bytearray()
+    async for chunk in response.content.iter_any():
+        content += chunk
+        if len(content) > MAX_ANSWER:
+            raise CoordinatorError(None, f"the answer is longer than {MAX_ANSWER} bytes")
+    return bytes(content)
+
+
+def _raise_for_status(base: str, path: str, response: aiohttp.ClientResponse, content: bytes) -> None:
+    status = response.status
+    if 200 <= status < 300 or status == 304:
+        return
+    if 300 <= status < 400:
+        where = response.headers.get("Location", "elsewhere")[:200]
+        raise CoordinatorError(status, f"{base} redirects to {where}: give that URL as COORDINATOR_URL")
+    raise CoordinatorError(status, f"{base}{path} answered {status}: {_detail(content)}")
+
+
+def _detail(content: bytes) -> str:
+    try:
+        detail = orjson.loads(content)["detail"]
+    except (orjson.JSONDecodeError, KeyError, TypeError):
+        return "no detail given"
+    return str(detail)[:300]
+
+
+def _json(body: bytes) -> Any:
+    try:
+        return orjson.loads(body)
+    except orjson.JSONDecodeError:
+        raise CoordinatorError(None, "the answer is not JSON") from None
+
+
+def _parse(model: type[Answer], body: bytes) -> Answer:
+    try:
+        return model.model_validate(_json(body))
+    except ValidationError as error:
+        raise CoordinatorError(None, f"the answer is no {model.__name__}: {first_fault(error)}") from None

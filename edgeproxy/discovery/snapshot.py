@@ -1,0 +1,122 @@
+"""What discovery hands to the processes: an immutable picture of which endpoints serve which service.
+
+It crosses the pipe to the children as a plain dict (`to_message`); host and port follow from the URL.
+"""
+
+import hashlib
+import logging
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any, Final, Self
+from urllib.parse import urlsplit
+
+import orjson
+
+from edgeproxy.cluster.urls import path, worker_url
+
+log = logging.getLogger(__name__)
+
+MAX_ENDPOINTS: Final = (
+    50_000  # some 10 MB a process; a fleet beyond that wants several edges with a part each
+)
+STATIC_POOL: Final = "upstreams"
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """One place that serves one service.
+
+    `id` names the address, not the worker: what is known of it outlives a new registration.
+    `url` has no trailing slash; `base_path` is its path, "" or "/x"; a health check asks `url + health_path`.
+    """
+
+    id: str
+    service: str
+    url: str
+    host: str
+    port: int
+    tls: bool
+    base_path: str
+    health_path: str
+
+    @classmethod
+    def of(cls, service: str, url: str, health_path: str = "/health") -> Self:
+        """ValueError if the URL or the path is not one that we route by."""
+        url = worker_url(url)
+        parts = urlsplit(url)
+        tls = parts.scheme == "https"
+        return cls(
+            id=f"{service}@{url}",
+            service=service,
+            url=url,
+            host=parts.hostname or "",
+            port=parts.port or (443 if tls else 80),
+            tls=tls,
+            base_path=parts.path,
+            health_path=path(health_path),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """Endpoints by service, in a stable order; the services that exist, with or without a worker."""
+
+    endpoints: Mapping[str, tuple[Endpoint, ...]]
+    known_services: frozenset[str]
+    version: str
+
+    @classmethod
+    def of(cls, endpoints: Iterable[Endpoint], known_services: Iterable[str] = ()) -> Self:
+        """Sorted, without doubles: two snapshots with the same content have the same version."""
+        unique = {endpoint.id: endpoint for endpoint in endpoints}
+        if len(unique) > MAX_ENDPOINTS:
+            log.warning("only %d of %d endpoints are used", MAX_ENDPOINTS, len(unique))
+        ordered = [unique[key] for key in sorted(unique)[:MAX_ENDPOINTS]]
+        by_service: dict[str, list[Endpoint]] = {}
+        for endpoint in ordered:
+            by_service.setdefault(endpoint.service, []).append(endpoint)
+        known = frozenset(known_services) | by_service.keys()
+        rows = [[e.service, e.url, e.health_path] for e in ordered]
+        version = hashlib.sha256(orjson.dumps([rows, sorted(known)])).hexdigest()[:16]
+        pools = {service: tuple(pool) for service, pool in by_service.items()}
+        return cls(MappingProxyType(pools), known, version)
+
+    def all_endpoints(self) -> Iterable[Endpoint]:
+        return (endpoint for pool in self.endpoints.values() for endpoint in pool)
+
+    def to_message(self) -> dict[str, Any]:
+        """`{"type": "snapshot", "version", "known": [name], "endpoints": [[service, url, health_path]]}`."""
+        rows = [[e.service, e.url, e.health_path] for e in self.all_endpoints()]
+        return {
+            "type": "snapshot",
+            "version": self.version,
+            "known": sorted(self.known_services),
+            "endpoints": rows,
+        }
+
+    @classmethod
+    def from_message(cls, message: Mapping[str, Any]) -> Self:
+        """The snapshot again; a wrong entry costs itself and a log line."""
+        rows = message.get("endpoints")
+        known = message.get("known")
+        endpoints = valid_endpoints(rows if isinstance(rows, list) else ())
+        names = known if isinstance(known, list) else ()
+        return cls.of(endpoints, [name for name in names if isinstance(name, str)])
+
+
+def valid_endpoints(rows: Iterable[Any]) -> list[Endpoint]:
+    """The endpoints of `[service, url, health_path]` rows, without the wrong ones."""
+    kept, faults = [], []
+    for row in rows:
+        try:
+            service, url, health_path = row
+            kept.append(Endpoint.of(str(service), url, health_path))
+        except (ValueError, TypeError, AttributeError) as error:
+            faults.append(str(error))
+    if faults:
+        log.warning("left out %d wrong endpoints, the first: %s", len(faults), faults[0][:300])
+    return kept
+
+
+EMPTY: Final = Snapshot.of(())

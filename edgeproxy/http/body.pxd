@@ -1,0 +1,9 @@
+# Types of the compiled way; the source is the .py beside it.
+cdef long long UNTIL_CHUNKED, UNTIL_CLOSE
+
+cdef class BodyReader:
+    cdef object _chunked
+    cdef long long _left
+    cdef public bint done
+
+    cpdef tuple feed(self, bytes data)

@@ -1,0 +1,26 @@
+# Types of the compiled way; the source is the .py beside it.
+from edgeproxy.http.body cimport BodyReader
+from edgeproxy.http.request cimport RequestHead
+from edgeproxy.net.connection cimport Connection
+from edgeproxy.proxy.exchange cimport Exchange
+
+cdef int TUNNEL, UNTIL_END
+cdef long long NO_BODY
+
+cdef class ClientConnection(Connection):
+    cdef public str address
+    cdef public bytes forwarded, buffer
+    cdef public object trusted
+    cdef public Exchange exchange
+    cdef public BodyReader body
+    cdef bint pumping, lingering
+    cdef Py_ssize_t lingered
+
+    cdef _pump(self)
+    cdef bint _take_head(self) except -1
+    cdef _head_incomplete(self, bytes data, Py_ssize_t end)
+    cdef _begin(self, RequestHead head, bytes rest)
+    cdef _expect_body(self, Exchange exchange, RequestHead head, bytes rest)
+    cdef _body_received(self, Exchange exchange, bytes data)
+    cdef _hold(self, bytes data)
+    cpdef finish(self, Exchange exchange)

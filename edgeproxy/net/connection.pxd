@@ -1,0 +1,14 @@
+# Types of the compiled way; the source is the .py beside it.
+from edgeproxy.net.edge cimport Edge
+
+cdef class Connection:
+    cdef public Edge edge
+    cdef public object transport, write
+    cdef public bint reading, writable
+    cdef public double read_deadline, write_deadline
+
+    cpdef attach(self, transport)
+    cpdef pause_reading(self)
+    cpdef resume_reading(self)
+    cpdef note_unwritable(self)
+    cpdef note_writable(self)

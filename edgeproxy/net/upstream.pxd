@@ -1,0 +1,25 @@
+# Types of the compiled way; the source is the .py beside it.
+from edgeproxy.http.body cimport BodyReader
+from edgeproxy.http.response cimport ResponseHead
+from edgeproxy.net.connection cimport Connection
+from edgeproxy.policy.worker cimport Worker
+from edgeproxy.proxy.exchange cimport Exchange
+
+cdef int CHUNKED, TUNNEL
+
+cdef class UpstreamConnection(Connection):
+    cdef public Worker worker
+    cdef public Exchange exchange
+    cdef public bytes buffer
+    cdef public BodyReader body
+    cdef public bint keep, reused
+    cdef public int interim
+    cdef public double idle_since, idle_age
+
+    cpdef begin(self, Exchange exchange)
+    cpdef send(self, bytes payload)
+    cdef _take_head(self, Exchange exchange, bytes data)
+    cdef _pass_interim(self, Exchange exchange, ResponseHead head, bytes rest)
+    cdef _answer_begins(self, Exchange exchange, ResponseHead head, bytes rest)
+    cdef _take_body(self, Exchange exchange, BodyReader body, bytes data)
+    cdef _complete(self, Exchange exchange)

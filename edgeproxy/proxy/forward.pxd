@@ -1,0 +1,17 @@
+# Types of the compiled way; the source is the .py beside it.
+cimport cython
+
+from edgeproxy.policy.worker cimport Worker
+from edgeproxy.proxy.exchange cimport Exchange
+from edgeproxy.proxy.table cimport Pool
+
+cdef class Forwarder:
+    cdef object _dialer, _now, _report
+
+    @cython.locals(pool=Pool, worker=Worker)
+    cpdef start(self, Exchange exchange)
+    cpdef connected(self, Exchange exchange, upstream)
+    cpdef succeeded(self, Exchange exchange)
+    cpdef cancel(self, Exchange exchange)
+    cdef _again(self, Exchange exchange, Worker worker)
+    cdef Worker _release(self, Exchange exchange)

@@ -1,0 +1,10 @@
+# Types of the compiled way; the source is the .py beside it.
+cimport cython
+
+from edgeproxy.proxy.exchange cimport Exchange
+
+cdef class Observer:
+    cdef public object counters, log, now
+
+    @cython.locals(seconds=double)
+    cpdef ended(self, Exchange exchange)

@@ -1,0 +1,16 @@
+# Types of the compiled way; the source is the .py beside it.
+from edgeproxy.http.request cimport RequestHead
+from edgeproxy.http.response cimport ResponseHead
+from edgeproxy.policy.worker cimport Worker
+from edgeproxy.proxy.exchange cimport Exchange
+
+cdef int CHUNKED, RAW, TUNNEL, UNTIL_END
+cdef long long NO_BODY, UNTIL_CHUNKED
+
+cpdef bytes request_head(Exchange exchange, Worker worker)
+cdef bytes _request_framing(RequestHead head)
+cpdef bytes request_payload(Exchange exchange, bytes payload)
+cpdef bytes response_head(Exchange exchange, ResponseHead head)
+cdef bytes _response_framing(Exchange exchange, ResponseHead head)
+cdef bytes _connection(Exchange exchange)
+cpdef bytes response_payload(Exchange exchange, bytes payload, bint done)

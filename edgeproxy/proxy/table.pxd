@@ -1,0 +1,23 @@
+# Types of the compiled way; the source is the .py beside it.
+from edgeproxy.telemetry.counters cimport RouteCounts
+
+cdef class Pool:
+    cdef readonly str name
+    cdef readonly list workers
+    cdef readonly object strategy
+
+cdef class Route:
+    cdef readonly str name, dialect
+    cdef readonly RouteCounts counts
+    cdef readonly Pool pool
+    cdef readonly Py_ssize_t strip
+    cdef readonly object idempotent
+    cdef readonly bint trusted
+    cdef readonly bytes local
+
+cdef class Table:
+    cdef readonly Route nowhere, everything
+    cdef readonly dict exact, services
+    cdef readonly list prefixes
+
+    cpdef Route match(self, bytes path)

@@ -1,0 +1,18 @@
+# Types of the compiled way; the source is the .py beside it.
+cimport cython
+
+cdef class RouteCounts:
+    cdef public dict answers
+    cdef public list buckets
+    cdef public double seconds
+    cdef public long long bytes_in, bytes_out
+
+    @cython.locals(key=tuple, bucket=Py_ssize_t)
+    cpdef add(self, bytes method, int status, double seconds, Py_ssize_t bytes_in, Py_ssize_t bytes_out)
+
+cdef class Counters:
+    cdef public dict routes, faults
+    cdef public long long connections, open_connections
+
+    cpdef RouteCounts route(self, str name)
+    cpdef fault(self, str name)

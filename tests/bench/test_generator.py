@@ -1,0 +1,115 @@
+"""The load: it counts what was answered, and nothing that is wrong gets past it."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from itertools import pairwise
+from typing import cast
+
+import pytest
+
+from bench.backend import Backend, ok, payload
+from bench.generator import MAX_HEAD, WrongAnswer, connected
+from bench.scenarios import SCENARIOS, Scenario
+
+SMALL = Scenario("small", "small", connections=3, download=100)
+RIGHT = ok(payload(100))
+
+
+@asynccontextmanager
+async def listening(factory: Callable[[], asyncio.Protocol]) -> AsyncIterator[int]:
+    server = await asyncio.get_running_loop().create_server(factory, "127.0.0.1", 0)
+    async with server:
+        yield server.sockets[0].getsockname()[1]
+
+
+class Scripted(asyncio.Protocol):
+    """Answers every request with the same pieces, a turn of the loop apart; None closes."""
+
+    def __init__(self, *pieces: bytes | None) -> None:
+        self.pieces = pieces
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast(asyncio.Transport, transport)
+
+    def data_received(self, data: bytes) -> None:
+        self._send(list(self.pieces))
+
+    def _send(self, pieces: list[bytes | None]) -> None:
+        if not pieces or self.transport.is_closing():
+            return
+        if pieces[0] is None:
+            self.transport.close()
+        else:
+            self.transport.write(pieces[0])
+            asyncio.get_running_loop().call_later(0.001, self._send, pieces[1:])
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS.values(), ids=SCENARIOS)
+async def test_every_scenario_is_answered_by_the_backend(scenario: Scenario) -> None:
+    async with listening(Backend) as port, connected(scenario, port) as load:
+        count = await load.run(0.01)
+    assert count.requests >= scenario.connections
+    assert count.elapsed_s >= 0.01
+
+
+async def test_it_counts_what_the_backend_saw_and_leaves_nothing_in_flight() -> None:
+    seen = 0
+
+    class Counting(Backend):
+        def data_received(self, data: bytes) -> None:
+            nonlocal seen
+            seen += data.count(b"\r\n\r\n")
+            super().data_received(data)
+
+    async with listening(Counting) as port, connected(SMALL, port) as load:
+        first = await load.run(0.02)
+        assert first.requests == seen
+        second = await load.run(0.02)
+        assert first.requests + second.requests == seen
+
+
+async def test_an_answer_may_come_in_pieces() -> None:
+    cuts = (0, 1, 20, RIGHT.find(b"\r\n\r\n") + 2, RIGHT.find(b"\r\n\r\n") + 4, len(RIGHT) - 1, len(RIGHT))
+    pieces = [RIGHT[a:b] for a, b in pairwise(cuts)]
+    async with listening(lambda: Scripted(*pieces)) as port, connected(SMALL, port) as load:
+        count = await load.run(0.0)
+    assert count.requests == SMALL.connections
+
+
+@pytest.mark.parametrize(
+    ("pieces", "why"),
+    [
+        ([ok(payload(99))], "Content-Length is 99, not 100"),
+        ([RIGHT.replace(b"Content-Length: 100", b"Transfer-Encoding: chunked")], "Content-Length is missing"),
+        ([RIGHT[:-1], None], "closed by the peer"),
+        ([RIGHT[:-1] + b"x"], "wrong body"),
+        ([RIGHT + b"x"], "wrong body"),
+        ([ok(bytes(100))], "wrong body after byte 0"),
+        ([RIGHT.replace(b"200 OK", b"502 Bad Gateway")], "HTTP/1.1 502 Bad Gateway"),
+        ([b"HTTP/1.1 200 OK\r\nX: " + b"x" * MAX_HEAD], "no end of the head"),
+        ([None], "closed by the peer"),
+        ([RIGHT[:50]], "answers were still missing"),
+    ],
+)
+async def test_a_wrong_answer_fails_the_run(pieces: list[bytes | None], why: str) -> None:
+    async with listening(lambda: Scripted(*pieces)) as port, connected(SMALL, port) as load:
+        with pytest.raises(WrongAnswer, match=why):
+            await load.run(0.0, drain_s=0.2)
+
+
+@pytest.mark.parametrize(("extra", "why"), [(RIGHT, "nobody asked"), (None, "closed by the peer")])
+async def test_what_happens_between_two_runs_fails_the_next(extra: bytes | None, why: str) -> None:
+    async with listening(lambda: Scripted(RIGHT, extra)) as port, connected(SMALL, port) as load:
+        await load.run(0.0)
+        await asyncio.sleep(0.05)
+        with pytest.raises(WrongAnswer, match=why):
+            await load.run(0.0)
+
+
+async def test_nobody_there_is_an_error_of_its_own() -> None:
+    async with listening(Backend) as port:
+        pass
+    with pytest.raises(OSError, match=str(port)):
+        async with connected(SMALL, port):
+            pass

@@ -1,0 +1,89 @@
+"""Real processes: the recipe before the backend, started, measured, ended."""
+
+import sys
+from pathlib import Path
+
+import psutil
+import pytest
+
+from bench.backend import MAX_BODY
+from bench.generator import WrongAnswer
+from bench.launch import StartFailed, free_port, launched
+from bench.measure import Cores
+from bench.peers import Site
+from bench.peers.base import Peer
+from bench.peers.recipe import Recipe
+from bench.scenarios import SCENARIOS, Scenario
+from bench.suite import Plan, running
+
+UNPINNED = Cores(None, None)
+SHORT = Plan(rounds=1, round_s=0.1, warmup_s=0.0)
+
+
+def test_a_round_of_the_recipe_is_counted_and_nothing_is_left_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    with running([Recipe()], UNPINNED) as bench:
+        started = psutil.Process().children(recursive=True)
+        taken = [bench.measure((SCENARIOS[name], "aiohttp"), SHORT) for name in ("get-1k", "post-4k")]
+        wrong = Scenario("wrong", "more than there is", connections=1, download=MAX_BODY + 1)
+        with pytest.raises(WrongAnswer, match="400") as raised:
+            bench.measure((wrong, "aiohttp"), SHORT)
+    assert any("aiohttp in wrong" in note for note in raised.value.__notes__)
+    for one in taken:
+        assert one.requests >= 64
+        assert 0 < one.cpu_us < 1e6 * one.elapsed_s
+    assert len(started) == 2
+    assert not any(alive(process) for process in started)
+    assert list(tmp_path.iterdir()) == []
+
+
+class Broken(Peer):
+    name = "broken"
+
+    def version(self) -> str:
+        return "0"
+
+    def command(self, site: Site) -> list[str]:
+        return [sys.executable, "-c", "print('no such setting'); raise SystemExit(78)"]
+
+
+def test_a_peer_that_does_not_start_says_why_and_its_log_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    with (
+        pytest.raises(StartFailed, match=r"broken ended with code 78:\nno such setting") as raised,
+        running([Broken()], UNPINNED),
+    ):
+        pass
+    kept = next(tmp_path.iterdir())
+    assert raised.value.__notes__ == [f"The logs are in {kept}."]
+    assert (kept / "broken" / "broken.log").read_text() == "no such setting\n"
+    assert psutil.Process().children() == []
+
+
+def test_a_peer_that_ignores_sigterm_is_killed_with_its_children(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bench.launch.STOP_S", 0.2)
+    port = free_port()
+    stubborn = (
+        "import signal, subprocess, sys; signal.signal(signal.SIGTERM, signal.SIG_IGN);"
+        f"subprocess.run([sys.executable, '-m', 'bench.backend', '--port', '{port}'])"
+    )
+    command = [sys.executable, "-c", stubborn]
+    with launched("stubborn", command, port=port, directory=tmp_path, core=None) as program:
+        tree = [root := psutil.Process(program.pid), *root.children()]
+        assert len(tree) == 2
+    assert program.process.returncode == -9
+    assert not any(alive(process) for process in tree)
+
+
+def alive(process: psutil.Process) -> bool:
+    """An orphan that was killed is a zombie until init, which may be slow, has asked for its end."""
+    try:
+        return process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
