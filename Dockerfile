@@ -5,11 +5,12 @@
 
 ARG PYTHON=3.13
 
-FROM python:${PYTHON}-slim AS build
+# the full image has the compiler that the request's way is compiled with
+FROM python:${PYTHON} AS build
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
 RUN python -m venv /opt/edgeproxy
 WORKDIR /src
-COPY pyproject.toml README.md LICENSE ./
+COPY pyproject.toml setup.py README.md LICENSE ./
 COPY edgeproxy ./edgeproxy
 COPY coordinator ./coordinator
 RUN /opt/edgeproxy/bin/pip install .
