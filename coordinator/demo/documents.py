@@ -43,17 +43,13 @@ async def process(request: web.Request) -> web.Response:
         spool.seek(0)
         document = await _parsed(request.app[PARSERS], spool, size)
     text = document["text"]
-    return json_response(
-        {"filename": filename, "pages": document["pages"], "text": text, "characters": len(text)}
-    )
+    return json_response({"filename": filename, "pages": document["pages"], "text": text, "characters": len(text)})
 
 
 async def _received(request: web.Request, spool: IO[bytes]) -> str:
     """The name of the file that is now in the spool."""
     if request.content_type != "multipart/form-data":
-        raise Refusal(
-            415, "send multipart/form-data with the PDF in the field `file`: curl -F file=@letter.pdf"
-        )
+        raise Refusal(415, "send multipart/form-data with the PDF in the field `file`: curl -F file=@letter.pdf")
     if (request.content_length or 0) > BODY_LIMIT:
         raise _too_large()
     try:
@@ -69,9 +65,7 @@ async def _received(request: web.Request, spool: IO[bytes]) -> str:
         AssertionError,
         RuntimeError,
     ) as error:
-        raise Refusal(
-            400, f"the form is malformed: {error}"[:300]
-        ) from None  # each of these from aiohttp's reader
+        raise Refusal(400, f"the form is malformed: {error}"[:300]) from None  # each of these from aiohttp's reader
 
 
 async def _first_file(request: web.Request, spool: IO[bytes]) -> str:

@@ -91,9 +91,7 @@ def services_text(ports: Ports) -> str:
     )
 
 
-def _agent(
-    name: str, kind: str, services: tuple[str, ...], ports: Ports, key: str, services_file: Path
-) -> Member:
+def _agent(name: str, kind: str, services: tuple[str, ...], ports: Ports, key: str, services_file: Path) -> Member:
     environment = {
         "COORDINATOR_URL": f"http://{HOST}:{ports.coordinator}",
         "API_KEY": key,

@@ -22,9 +22,7 @@ class Generation:
     max_tokens: int
     prompt_tokens: int
     stops: Sequence[str] = ()
-    continues: bool = (
-        False  # the reply goes on in the sentence of the prompt, so its first word needs a space
-    )
+    continues: bool = False  # the reply goes on in the sentence of the prompt, so its first word needs a space
     finish_reason: FinishReason | None = None
     completion_tokens: int = 0
     _held: str = field(default="", init=False)

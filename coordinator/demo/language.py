@@ -58,16 +58,12 @@ class LanguageModel:
     """Trained once on a text whose paragraphs are divided by blank lines; then only read."""
 
     def __init__(self, text: str) -> None:
-        paragraphs = [
-            _sentences(tokenise(paragraph)) for paragraph in text.split("\n\n") if paragraph.strip()
-        ]
+        paragraphs = [_sentences(tokenise(paragraph)) for paragraph in text.split("\n\n") if paragraph.strip()]
         self._sentences = [sentence for paragraph in paragraphs for sentence in paragraph]
         if not self._sentences:
             raise ValueError("there is no text to learn from")
         self._matters = [_matter(sentence) for sentence in self._sentences]
-        self._neighbours = [
-            set().union(*map(_matter, paragraph)) for paragraph in paragraphs for _ in paragraph
-        ]
+        self._neighbours = [set().union(*map(_matter, paragraph)) for paragraph in paragraphs for _ in paragraph]
         self._rarity = _rarities(self._matters)
         self._lengths = [len(paragraph) for paragraph in paragraphs]
         self._next: dict[tuple[str, ...], list[tuple[str, int]]] = defaultdict(list)
@@ -111,18 +107,14 @@ class LanguageModel:
         reached = sum(length >= sentences for length in self._lengths)
         return sum(length == sentences for length in self._lengths) / reached if reached else 1.0
 
-    def generate(
-        self, prompts: Sequence[str], sampling: Sampling, start: Sequence[str] = ()
-    ) -> Iterator[str]:
+    def generate(self, prompts: Sequence[str], sampling: Sampling, start: Sequence[str] = ()) -> Iterator[str]:
         """Tokens of one reply, one by one; finite. `start` is a sentence to be continued."""
         chooser = _Chooser(sampling)
         relevance = self.relevance(prompts)
         sentence, said, finished = list(start), set(_trigrams(start)), 0
         while True:
             weights = self.distribution(sentence, relevance)
-            token = chooser.pick(
-                {token: w for token, w in weights.items() if (*sentence[-2:], token) not in said}
-            )
+            token = chooser.pick({token: w for token, w in weights.items() if (*sentence[-2:], token) not in said})
             if token is None:
                 token = "."
             said.add((*sentence[-2:], token))
@@ -166,9 +158,7 @@ class _Chooser:
 def _heated(ranked: list[tuple[str, float]], temperature: float) -> list[tuple[str, float]]:
     """p ** (1 / temperature), relative to the likeliest; in logarithms, lest a tiny temperature overflow."""
     top = math.log(ranked[0][1])
-    return [
-        (token, math.exp(max((math.log(weight) - top) / temperature, -700.0))) for token, weight in ranked
-    ]
+    return [(token, math.exp(max((math.log(weight) - top) / temperature, -700.0))) for token, weight in ranked]
 
 
 def _nucleus(ranked: list[tuple[str, float]], top_p: float) -> list[tuple[str, float]]:

@@ -122,9 +122,7 @@ async def _missing(ports: Ports, session: ClientSession, logs: Path) -> str:
     late = [check.what for check, good in zip(checks, done, strict=True) if not good]
     with suppress(Exception):
         counts = readiness.healthy(await readiness.workers(session, ports))
-        late.append(
-            "healthy now: " + (", ".join(f"{count} {name}" for name, count in counts.items()) or "none")
-        )
+        late.append("healthy now: " + (", ".join(f"{count} {name}" for name, count in counts.items()) or "none"))
     return f"not up after {UP_WITHIN:.0f} s, missing: {'; '.join(late)}; see {logs}"
 
 

@@ -81,9 +81,7 @@ class Inference:
             await asyncio.sleep(self._delay)
             yield piece
 
-    async def _stream(
-        self, request: web.Request, reply: api.Reply, generation: Generation
-    ) -> web.StreamResponse:
+    async def _stream(self, request: web.Request, reply: api.Reply, generation: Generation) -> web.StreamResponse:
         response = web.StreamResponse(headers=SSE_HEADERS)
         await response.prepare(request)
         if reply.chat:

@@ -146,11 +146,7 @@ class Reply:
         self.id = ("chatcmpl-" if self.chat else "cmpl-") + secrets.token_hex(12)
 
     def whole(self, text: str, reason: str | None, counts: dict[str, int]) -> dict[str, Any]:
-        body = (
-            {"message": {"role": "assistant", "content": text, "refusal": None}}
-            if self.chat
-            else {"text": text}
-        )
+        body = {"message": {"role": "assistant", "content": text, "refusal": None}} if self.chat else {"text": text}
         return self._body([_choice(body, reason)], chunk=False) | {"usage": counts}
 
     def first(self) -> dict[str, Any]:

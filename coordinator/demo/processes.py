@@ -55,9 +55,7 @@ class Processes:
         for process in self._running:
             if process.starts >= TRIES and process.state == "backoff":
                 last = process.tail[-1] if process.tail else "no output"
-                raise FleetError(
-                    f"{process.name} does not start: {last} (see {self.logs / process.name}.log)"
-                )
+                raise FleetError(f"{process.name} does not start: {last} (see {self.logs / process.name}.log)")
 
     async def stop(self) -> None:
         """Agents first, so that they unregister; then the coordinator; then whatever is left is killed."""

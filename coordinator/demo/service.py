@@ -91,9 +91,7 @@ def application(name: str, *, body_limit: int = JSON_BODY) -> web.Application:
 
 
 def json_response(body: Any, status: int = 200, headers: dict[str, str] | None = None) -> web.Response:
-    return web.Response(
-        body=orjson.dumps(body), status=status, headers=headers, content_type="application/json"
-    )
+    return web.Response(body=orjson.dumps(body), status=status, headers=headers, content_type="application/json")
 
 
 async def read_json(request: web.Request, shape: type[Body]) -> Body:
@@ -117,9 +115,7 @@ def run(build: Callable[[], web.Application], name: str, default_port: int) -> N
     """The command line of a service: serve until SIGTERM or SIGINT, then drain."""
     parser = argparse.ArgumentParser(description=f"The demo service {name}.")
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default %(default)s)")
-    parser.add_argument(
-        "--port", type=int, default=default_port, help="port to listen on (default %(default)s)"
-    )
+    parser.add_argument("--port", type=int, default=default_port, help="port to listen on (default %(default)s)")
     where = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     try:
@@ -134,9 +130,7 @@ def run(build: Callable[[], web.Application], name: str, default_port: int) -> N
             handler_cancellation=True,  # when the client leaves, the work for it stops
         )
     except (OSError, OverflowError) as error:
-        sys.exit(
-            f"{name}: cannot listen on {where.host}:{where.port}: {error}; choose another --host or --port"
-        )
+        sys.exit(f"{name}: cannot listen on {where.host}:{where.port}: {error}; choose another --host or --port")
 
 
 def error_response(request: web.Request, refusal: Refusal) -> web.Response:
@@ -170,9 +164,7 @@ def _explain(request: web.Request, error: web.HTTPException) -> str:
 
 
 def _invalid(error: ValidationError) -> Refusal:
-    deepest = max(
-        error.errors(include_url=False), key=lambda found: len(found["loc"])
-    )  # of a union, the one meant
+    deepest = max(error.errors(include_url=False), key=lambda found: len(found["loc"]))  # of a union, the one meant
     param = ".".join(str(part) for part in deepest["loc"] if _is_field(part)) or None
     return Refusal(400, f"{param or 'the body'}: {deepest['msg']}", param=param, code=deepest["type"])
 

@@ -56,9 +56,7 @@ def _features(word: str) -> tuple[tuple[int, float], ...]:
     grams = list(_ngrams(f"<{word}>"))
     each = NGRAM_WEIGHT / math.sqrt(len(grams)) if grams else 0.0
     weighted = [(word, WORD_WEIGHT), *((gram, each) for gram in grams)]
-    return tuple(
-        (slot, sign * weight * importance) for feature, weight in weighted for slot, sign in [_hash(feature)]
-    )
+    return tuple((slot, sign * weight * importance) for feature, weight in weighted for slot, sign in [_hash(feature)])
 
 
 def _ngrams(word: str) -> Iterator[str]:

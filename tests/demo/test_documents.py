@@ -4,6 +4,7 @@ import os
 import signal
 import zlib
 
+import psutil
 import pytest
 from aiohttp import ClientSession, FormData, web
 from pypdf import PdfWriter
@@ -46,9 +47,7 @@ async def test_a_letter_gives_its_text(start: Start, session: ClientSession) -> 
     assert answer["characters"] == len(answer["text"])
 
 
-async def test_other_fields_are_skipped_and_a_chunked_body_is_fine(
-    start: Start, session: ClientSession
-) -> None:
+async def test_other_fields_are_skipped_and_a_chunked_body_is_fine(start: Start, session: ClientSession) -> None:
     url = await start(documents.build())
     body = FormData()
     body.add_field("note", "x" * 10_000)
@@ -68,9 +67,7 @@ async def test_many_uploads_share_the_parsers(start: Start, session: ClientSessi
     assert await asyncio.gather(*(pages() for _ in range(8))) == [2] * 8
 
 
-async def test_a_scrambled_but_open_pdf_is_read_and_a_locked_one_refused(
-    start: Start, session: ClientSession
-) -> None:
+async def test_a_scrambled_but_open_pdf_is_read_and_a_locked_one_refused(start: Start, session: ClientSession) -> None:
     url = await start(documents.build())
     for password, status in (("", 200), ("secret", 422)):
         writer = PdfWriter(clone_from=io.BytesIO(LETTER))
@@ -95,9 +92,7 @@ HOSTILE = {
 
 
 @pytest.mark.parametrize("name", HOSTILE)
-async def test_a_hostile_pdf_is_422_and_the_service_lives_on(
-    start: Start, session: ClientSession, name: str
-) -> None:
+async def test_a_hostile_pdf_is_422_and_the_service_lives_on(start: Start, session: ClientSession, name: str) -> None:
     url = await start(documents.build())
     status, detail = await refused(session, url, form(HOSTILE[name]))
     assert status == 422
@@ -206,6 +201,25 @@ async def test_a_parser_that_was_killed_is_replaced(start: Start, session: Clien
             assert response.status == 200
         os.kill(parser_of(app), signal.SIGKILL)
         await asyncio.sleep(0.05)
+
+
+def parsers() -> list[psutil.Process]:
+    return [child for child in psutil.Process().children() if "coordinator.demo.pdf" in child.cmdline()]
+
+
+async def test_the_parser_ends_when_the_client_goes_away(start: Start) -> None:
+    port = int((await start(documents.build())).rsplit(":", 1)[1])
+    book = letter([["a line of a long book"] * 60] * 400)  # takes about a second to read
+    body = b"--x\r\nContent-Disposition: form-data; name=file\r\n\r\n%s\r\n--x--\r\n" % book
+    _, writer = await asyncio.open_connection("127.0.0.1", port)
+    head = f"POST /process HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n"
+    writer.write(f"{head}Content-Type: multipart/form-data; boundary=x\r\n\r\n".encode() + body)
+    async with asyncio.timeout(10):
+        while not parsers():
+            await asyncio.sleep(0.01)
+        writer.close()
+        while parsers():  # one that had answered would be kept
+            await asyncio.sleep(0.01)
 
 
 async def test_the_time_limit_ends_the_parser_and_its_process() -> None:

@@ -61,9 +61,7 @@ def test_replies_end_and_never_repeat_a_trigram(model: LanguageModel, temperatur
     assert 10 < len(tokens) < 400
     assert tokens[-1] == "."
     sentences = " ".join(tokens).split(" . ")
-    trigrams = Counter(
-        tuple(words[i : i + 3]) for words in map(str.split, sentences) for i in range(len(words) - 2)
-    )
+    trigrams = Counter(tuple(words[i : i + 3]) for words in map(str.split, sentences) for i in range(len(words) - 2))
     assert max(trigrams.values()) == 1
 
 

@@ -65,9 +65,7 @@ async def test_the_openai_client_streams_what_it_gets_whole(start: Start, app: w
     async with AsyncOpenAI(base_url=f"{url}/v1", api_key="none", max_retries=0) as client:
         model = (await client.models.list()).data[0].id
         whole = await client.chat.completions.create(model=model, messages=messages, temperature=0)
-        stream = await client.chat.completions.create(
-            model=model, messages=messages, temperature=0, stream=True
-        )
+        stream = await client.chat.completions.create(model=model, messages=messages, temperature=0, stream=True)
         pieces = [chunk.choices[0].delta.content or "" async for chunk in stream]
     assert len(pieces) > 20
     assert "".join(pieces) == whole.choices[0].message.content
@@ -80,9 +78,7 @@ async def test_the_openai_client_streams_what_it_gets_whole(start: Start, app: w
 async def test_completions_continue_the_prompt(start: Start, app: web.Application) -> None:
     url = await start(app)
     async with AsyncOpenAI(base_url=f"{url}/v1", api_key="none", max_retries=0) as client:
-        whole = await client.completions.create(
-            model="any", prompt="The load balancer", max_tokens=2, temperature=0
-        )
+        whole = await client.completions.create(model="any", prompt="The load balancer", max_tokens=2, temperature=0)
         stream = await client.completions.create(
             model="any", prompt=["The load balancer"], max_tokens=2, temperature=0, stream=True
         )
@@ -91,9 +87,7 @@ async def test_completions_continue_the_prompt(start: Start, app: web.Applicatio
     assert "".join(pieces) == " spreads the"
 
 
-async def test_stop_and_max_completion_tokens(
-    start: Start, session: ClientSession, app: web.Application
-) -> None:
+async def test_stop_and_max_completion_tokens(start: Start, session: ClientSession, app: web.Application) -> None:
     url = await start(app) + "/v1/chat/completions"
     async with session.post(url, json={**ASK, "stop": "."}) as response:
         choice = (await response.json())["choices"][0]
@@ -103,9 +97,7 @@ async def test_stop_and_max_completion_tokens(
         assert (await response.json())["usage"]["completion_tokens"] == 3
 
 
-async def test_a_seed_makes_a_sample_repeatable(
-    start: Start, session: ClientSession, app: web.Application
-) -> None:
+async def test_a_seed_makes_a_sample_repeatable(start: Start, session: ClientSession, app: web.Application) -> None:
     url = await start(app) + "/v1/chat/completions"
     texts = []
     for seed in (1, 1, 2):
@@ -142,9 +134,7 @@ async def test_a_bad_request_names_what_is_wrong(
     param: str,
     stream: bool,
 ) -> None:
-    async with session.post(
-        await start(app) + "/v1/chat/completions", json={**body, "stream": stream}
-    ) as response:
+    async with session.post(await start(app) + "/v1/chat/completions", json={**body, "stream": stream}) as response:
         assert response.status == 400
         assert response.content_type == "application/json"
         assert (await response.json())["error"]["param"] == param
@@ -165,16 +155,12 @@ async def until_idle(app: web.Application) -> None:
 
 
 @pytest.mark.parametrize("stream", [False, True])
-async def test_generation_stops_when_the_client_goes_away(
-    start: Start, session: ClientSession, stream: bool
-) -> None:
+async def test_generation_stops_when_the_client_goes_away(start: Start, session: ClientSession, stream: bool) -> None:
     app = llm.build(token_delay=10)  # a reply would take minutes
     port = int((await start(app)).rsplit(":", 1)[1])
     body = orjson.dumps({**ASK, "stream": stream})
     _, writer = await asyncio.open_connection("127.0.0.1", port)
-    writer.write(
-        b"POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body)
-    )
+    writer.write(b"POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body))
     async with asyncio.timeout(5):
         while not app[llm.INFERENCE].slots.used:
             await asyncio.sleep(0.005)

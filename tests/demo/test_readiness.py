@@ -40,9 +40,7 @@ async def test_each_check_is_a_real_answer(start: Start, session: ClientSession)
     assert set((await passes(session, Ports(one, one, one))).values()) == {True}
 
 
-async def test_a_service_that_is_not_there_or_wrong_is_not_ready(
-    start: Start, session: ClientSession
-) -> None:
+async def test_a_service_that_is_not_there_or_wrong_is_not_ready(start: Start, session: ClientSession) -> None:
     async def wrong(request: web.Request) -> web.Response:
         return json_response({"workers": WORKERS[1:], "text": "something else"})
 

@@ -34,9 +34,7 @@ def test_every_vector_has_length_one(text: str, dimensions: int) -> None:
 
 def test_another_process_computes_the_same_vector() -> None:
     code = "from coordinator.demo.vectors import embed; print(embed('the same everywhere'))"
-    other = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=30
-    )
+    other = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=30)
     assert other.stdout.strip() == str(embed("the same everywhere"))
 
 
