@@ -27,7 +27,6 @@ __all__ = ["Program", "Supervisor"]
 
 FIRST_DELAY: Final = 0.1
 MOST_DELAY: Final = 10.0
-STEADY: Final = 60.0  # seconds of life after which a death is an accident, no habit: the back-off begins anew
 TICK: Final = 1.0
 
 
@@ -43,6 +42,7 @@ class Slot:
         self.sockets = sockets
         self.current: ChildHandle | None = None
         self.vacant = asyncio.Event()
+        self.lived = 0.0  # seconds, the last that died here
         self.backoff = Backoff(FIRST_DELAY, MOST_DELAY)
 
     def fill(self, child: ChildHandle) -> None:
@@ -53,9 +53,8 @@ class Slot:
     def _vacate(self, child: ChildHandle) -> None:
         if self.current is child:
             self.current = None
+            self.lived = child.lifetime
             self.vacant.set()
-            if child.lifetime >= STEADY:
-                self.backoff.reset()
 
 
 class Supervisor:
@@ -152,7 +151,10 @@ class Supervisor:
                 slot.fill(child)
                 self._note_ready()
                 await slot.vacant.wait()
-            delay = slot.backoff.next()
+            if self.draining:
+                return
+            delay = slot.backoff.next(slot.lived)
+            slot.lived = 0.0
             self._log.warning(
                 "a slot is empty, it is filled again",
                 slot=slot.index,
