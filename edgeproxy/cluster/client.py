@@ -51,9 +51,7 @@ def base_urls(comma_list: str) -> tuple[str, ...]:
 class CoordinatorClient:
     """An async context manager. `urls` is a comma list; every method raises CoordinatorError only."""
 
-    def __init__(
-        self, urls: str | Sequence[str], api_key: str | None = None, timeout: float = TIMEOUT
-    ) -> None:
+    def __init__(self, urls: str | Sequence[str], api_key: str | None = None, timeout: float = TIMEOUT) -> None:
         self.urls = base_urls(urls if isinstance(urls, str) else ",".join(urls))
         self._preferred = 0
         self._api_key = api_key
@@ -134,18 +132,14 @@ class CoordinatorClient:
         url = URL(base + path, encoded=True)
         try:
             # redirects would carry the API key to another host
-            async with self._session.request(
-                method, url, data=data, headers=head, allow_redirects=False
-            ) as response:
+            async with self._session.request(method, url, data=data, headers=head, allow_redirects=False) as response:
                 content = await _bounded(response)
                 _raise_for_status(base, path, response, content)
                 return response.status, response.headers.get("ETag"), content
         except TimeoutError:
             raise CoordinatorError(None, f"{base} did not answer in time") from None
         except (aiohttp.ClientError, OSError, ValueError) as error:
-            raise CoordinatorError(
-                None, f"{base} cannot be asked: {error or type(error).__name__}"
-            ) from error
+            raise CoordinatorError(None, f"{base} cannot be asked: {error or type(error).__name__}") from error
 
 
 async def _bounded(response: aiohttp.ClientResponse) -> bytes:

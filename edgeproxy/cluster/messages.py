@@ -91,9 +91,7 @@ def _keep(model: type[BaseModel], items: list[Any]) -> list[BaseModel]:
         except ValidationError as error:
             faults.append(first_fault(error))
     if faults:
-        log.warning(
-            "left out %d wrong %s of %d, the first: %s", len(faults), model.__name__, len(items), faults[0]
-        )
+        log.warning("left out %d wrong %s of %d, the first: %s", len(faults), model.__name__, len(items), faults[0])
     return kept
 
 

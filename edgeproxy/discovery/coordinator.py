@@ -94,9 +94,7 @@ class CoordinatorSource:
     def _interval(self) -> float:
         wait = self._refresh_every
         if self._version is None:
-            wait = (
-                min(wait, FIRST_RETRY * 2.0 ** min(self._failures - 1, 10)) if self._failures else FIRST_RETRY
-            )
+            wait = min(wait, FIRST_RETRY * 2.0 ** min(self._failures - 1, 10)) if self._failures else FIRST_RETRY
         return wait * random.uniform(1 - JITTER, 1 + JITTER)
 
     def _completed(self, listed: WorkerList) -> WorkerList:

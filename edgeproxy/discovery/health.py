@@ -130,9 +130,7 @@ class HealthChecker:
             target.task.cancel()
 
     async def _watch(self, target: Target) -> None:
-        await asyncio.sleep(
-            random.uniform(0, min(JITTER, self._interval))
-        )  # a new list is not checked in one burst
+        await asyncio.sleep(random.uniform(0, min(JITTER, self._interval)))  # a new list is not checked in one burst
         while True:
             target.wake.clear()
             started = monotonic()

@@ -17,9 +17,7 @@ from edgeproxy.cluster.urls import path, worker_url
 
 log = logging.getLogger(__name__)
 
-MAX_ENDPOINTS: Final = (
-    50_000  # some 10 MB a process; a fleet beyond that wants several edges with a part each
-)
+MAX_ENDPOINTS: Final = 50_000  # some 10 MB a process; a fleet beyond that wants several edges with a part each
 STATIC_POOL: Final = "upstreams"
 
 

@@ -14,9 +14,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
-SUPERVISORS = frozenset(
-    {signal.SIGINT, signal.SIGQUIT, signal.SIGHUP}
-)  # Ctrl-C, Ctrl-\\, hang-up: not for children
+SUPERVISORS = frozenset({signal.SIGINT, signal.SIGQUIT, signal.SIGHUP})  # Ctrl-C, Ctrl-\\, hang-up: not for children
 
 
 def spawn(
