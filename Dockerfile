@@ -1,6 +1,8 @@
-# One image for every program; the command chooses: serve (default), balance, or the coordinator's.
+# One image for every program; the command chooses. The health check is the edge proxy's, so the others bring theirs:
 #   docker run -p 8787:8787 -e COORDINATOR_URL=http://coordinator:8080 edgeproxy
-#   docker run -p 8080:8080 -e API_KEY_FILE=/run/secrets/key edgeproxy coordinator serve
+#   docker run -p 8090:8090 --health-cmd "edgeproxy healthcheck balance" ... edgeproxy edgeproxy balance
+#   docker run -p 8080:8080 --no-healthcheck -e API_KEY_FILE=/run/secrets/key edgeproxy coordinator serve
+#   docker run --no-healthcheck -e COORDINATOR_URL=http://coordinator:8080 -e API_KEY_FILE=... edgeproxy coordinator agent
 # The root file system may be read-only (--read-only --tmpfs /tmp).
 
 ARG PYTHON=3.13
