@@ -55,7 +55,7 @@ def picture(ports: Ports, found: Sequence[Replica]) -> Iterator[str]:
         pid = f"pid {replica.pid}" if replica.pid else ""
         where = f"{replica.service:<20} {replica.worker:<7} :{replica.port:<6} {pid}".rstrip()
         yield f"             {branch} {where}"
-    yield f"          balancer    {HOST}:{ports.balancer}  the same engine over one pool"
+    yield f"          balancer    {HOST}:{ports.balancer}  the same engine, spreads over the edges"
     yield f"          coordinator {HOST}:{ports.coordinator}  registry of workers; agents send heartbeats"
 
 
