@@ -13,7 +13,7 @@ cdef class ClientConnection(Connection):
     cdef public object trusted
     cdef public Exchange exchange
     cdef public BodyReader body
-    cdef bint pumping, lingering
+    cdef bint pumping, skipped, lingering
     cdef Py_ssize_t lingered
 
     cdef _pump(self)

@@ -15,7 +15,7 @@ from edgeproxy.errors import (
     Fault,
     ProtocolError,
 )
-from edgeproxy.http.answer import PROBLEM, error_answer, plain_answer
+from edgeproxy.http.answer import PROBLEM, error_answer, options_answer, plain_answer
 from edgeproxy.http.body import BodyReader
 from edgeproxy.http.framing import NO_BODY
 from edgeproxy.http.request import RequestHead, parse_request
@@ -39,6 +39,7 @@ class ClientConnection(Connection):
         "lingered",
         "lingering",
         "pumping",
+        "skipped",
         "trusted",
     )
 
@@ -51,6 +52,7 @@ class ClientConnection(Connection):
         self.exchange: Exchange | None = None
         self.body: BodyReader | None = None
         self.pumping = False
+        self.skipped = False  # an empty line before the request that is being read
         self.lingering = False
         self.lingered = 0
 
@@ -132,7 +134,8 @@ class ClientConnection(Connection):
     def _take_head(self) -> bool:
         """Begin the exchange whose head is at the front of the buffer; False while it is not all there."""
         data = self.buffer
-        if data.startswith(b"\r\n"):  # RFC 9112 section 2.2: one empty line before a request is ignored
+        if not self.skipped and data.startswith(b"\r\n"):  # RFC 9112 section 2.2: one empty line is ignored
+            self.skipped = True
             data = self.buffer = data[2:]
         end = data.find(b"\r\n\r\n")
         if end < 0 or end > self.edge.limits.head_bytes:
@@ -144,6 +147,7 @@ class ClientConnection(Connection):
             self._refuse(error.fault, str(error))
             return False
         self.buffer = b""
+        self.skipped = False
         self._begin(head, data[end + 4 :])
         return True
 
@@ -166,6 +170,9 @@ class ClientConnection(Connection):
             self.buffer = rest
         if self.exchange is None:
             return  # the body was refused
+        if head.target == b"*":
+            self._answer_options(exchange)
+            return
         fault = guard(exchange, edge.table)
         if fault is not None:
             self.answer(exchange, fault)
@@ -173,6 +180,12 @@ class ClientConnection(Connection):
             self._answer_locally(exchange, exchange.route.local)
         else:
             edge.forwarder.start(exchange)
+
+    def _answer_options(self, exchange: Exchange) -> None:
+        exchange.status = 204
+        exchange.close = exchange.close or not exchange.request_done or self.edge.draining
+        self.write(options_answer(exchange.request_id, self.edge.date.line(self.edge.now()), exchange.close))
+        self.finish(exchange)
 
     def _answer_locally(self, exchange: Exchange, body: bytes) -> None:
         exchange.status = 200
