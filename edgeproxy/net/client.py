@@ -76,7 +76,7 @@ class ClientConnection(Connection):
     def data_received(self, data: bytes) -> None:
         exchange = self.exchange
         if exchange is None:
-            if self.lingering:
+            if self.closing or self.lingering:
                 self._discard(data)
                 return
             self.buffer = self.buffer + data if self.buffer else data
@@ -94,7 +94,7 @@ class ClientConnection(Connection):
         exchange = self.exchange
         if exchange is not None and exchange.framing == TUNNEL and exchange.upstream is not None:
             exchange.upstream.end()
-            return bool(self.transport.can_write_eof())
+            return self.exchange is not None and bool(self.transport.can_write_eof())
         self._left()
         return False
 
@@ -128,7 +128,9 @@ class ClientConnection(Connection):
                     break
         finally:
             self.pumping = False
-        if not self.reading and self.body is None and len(self.buffer) < MAX_PIPELINED:
+        if len(self.buffer) >= MAX_PIPELINED:
+            self.pause_reading()  # the client reads none of the answers that it has asked for
+        elif not self.reading and self.body is None:
             self.resume_reading()
 
     def _take_head(self) -> bool:
@@ -152,7 +154,7 @@ class ClientConnection(Connection):
         return True
 
     def _head_incomplete(self, data: bytes, end: int) -> None:
-        if end >= 0 or len(data) > self.edge.limits.head_bytes:
+        if end >= 0 or len(data) > self.edge.limits.head_bytes + 3:  # all but the last byte of the empty line
             self._refuse(HEAD_TOO_LARGE, f"the head is larger than {self.edge.limits.head_bytes} bytes")
         elif data.count(b"\n") != data.count(b"\r\n"):
             self._refuse(MALFORMED, "a bare LF in the head")
@@ -306,17 +308,20 @@ class ClientConnection(Connection):
         if exchange.framing == UNTIL_END:
             self.transport.abort()
         else:
-            self.transport.close()
+            self.close()
 
     def switched(self) -> None:
         self.read_deadline = FOREVER  # the upstream's deadline watches over the tunnel
+        self.resume_reading()
         if self.buffer:
             early, self.buffer = self.buffer, b""
             self.exchange.upstream.tunnel(early)  # type: ignore[union-attr]
 
-    def write_eof(self) -> None:
-        if not self.transport.is_closing() and self.transport.can_write_eof():
-            self.transport.write_eof()
+    def write_eof(self) -> bool:
+        if self.transport.is_closing() or not self.transport.can_write_eof():
+            return False
+        self.transport.write_eof()
+        return True
 
     # Endings.
 
@@ -334,17 +339,18 @@ class ClientConnection(Connection):
         self.buffer = b""
         self.body = None
         if not unread or not self.transport.can_write_eof():
-            self.transport.close()
+            self.close()
             return
         self.lingering = True
         self.read_deadline = self.edge.now() + LINGER_SECONDS
+        self.write_deadline = self.edge.now() + self.edge.limits.write_idle
         self.resume_reading()
         self.transport.write_eof()
 
     def _discard(self, data: bytes) -> None:
         self.lingered += len(data)
         if self.lingered > LINGER_BYTES:
-            self.transport.close()
+            self.close()
 
     def _left(self) -> None:
         exchange = self.exchange
@@ -354,7 +360,7 @@ class ClientConnection(Connection):
         self.body = None
         exchange.finished = True
         if exchange.framing != TUNNEL:
-            exchange.fault = exchange.fault or CLIENT_LEFT
+            exchange.fault = CLIENT_LEFT
             exchange.status = exchange.status or CLIENT_LEFT.status
         self.edge.forwarder.cancel(exchange)
         self.edge.observer.ended(exchange)
@@ -362,18 +368,19 @@ class ClientConnection(Connection):
     def drain(self) -> None:
         """The process is leaving: a connection at rest ends now, one at work with its exchange."""
         if self.exchange is None and not self.buffer and not self.lingering:
-            self.transport.close()
+            self.close()
 
     def due(self, now: float) -> None:
         exchange = self.exchange
-        if self.write_deadline <= now or self.lingering:
+        if self.write_deadline <= now:
             self.transport.abort()
+        elif self.lingering and self.transport.get_write_buffer_size():
+            self.read_deadline = now + LINGER_SECONDS
         elif exchange is None:
-            self.read_deadline = FOREVER
             if self.buffer:
                 self._refuse(HEAD_TIMEOUT, "")
             else:
-                self.transport.close()
+                self.close()
         elif exchange.framing == TUNNEL:
             self.transport.abort()
         else:

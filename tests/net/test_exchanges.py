@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import pytest
-
 from tests.wire.reading import read_responses
-from tests.wire.world import OK, World, silent
+from tests.wire.world import World
 
 GET = b"GET /a HTTP/1.1\r\nHost: a\r\n\r\n"
 

@@ -346,13 +346,16 @@ def chunked(body: bytes) -> bytes:
 
 
 for body in (
-    b"0x5\r\nhello\r\n0\r\n\r\n", b"+5\r\nhello\r\n0\r\n\r\n", b"-1\r\nhello\r\n0\r\n\r\n", b"1_0\r\nhello\r\n0\r\n\r\n",
+    b"0x5\r\nhello\r\n0\r\n\r\n", b"+5\r\nhello\r\n0\r\n\r\n", b"-1\r\nhello\r\n0\r\n\r\n",
+    b"1_0\r\nhello\r\n0\r\n\r\n",
     b" 5\r\nhello\r\n0\r\n\r\n", b"5 \r\nhello\r\n0\r\n\r\n", b"\r\nhello\r\n0\r\n\r\n", b"g\r\nhello\r\n0\r\n\r\n",
     b"00000000000000005\r\nhello\r\n", b"7fffffffffffffff\r\nhello\r\n", b"5;\r\nhello\r\n0\r\n\r\n",
     b"5;a=[\r\nhello\r\n0\r\n\r\n", b"5;a\x00\r\nhello\r\n0\r\n\r\n", b"5;a\rb\r\nhello\r\n0\r\n\r\n",
     b"5\nhello\r\n0\r\n\r\n", b"5\r\nhello\n0\r\n\r\n", b"5\r\nhelloXX0\r\n\r\n", b"5\r\nhello\r\n0\n\n",
-    b"5;a\nhello\r\n0\r\n\r\n", b"5\r\nhello\r\n0\r\nContent-Length: 5\r\n\r\n", b"5\r\nhello\r\n0\r\nHost: b\r\n\r\n",
-    b"5\r\nhello\r\n0\r\nAuthorization: b\r\n\r\n", b"5\r\nhello\r\n0\r\nX : 1\r\n\r\n", b"5;" + b"a" * 300 + b"\r\nhello\r\n",
+    b"5;a\nhello\r\n0\r\n\r\n", b"5\r\nhello\r\n0\r\nContent-Length: 5\r\n\r\n",
+    b"5\r\nhello\r\n0\r\nHost: b\r\n\r\n",
+    b"5\r\nhello\r\n0\r\nAuthorization: b\r\n\r\n", b"5\r\nhello\r\n0\r\nX : 1\r\n\r\n",
+    b"5;" + b"a" * 300 + b"\r\nhello\r\n",
     b"5\r\nhello\r\n0\r\n" + b"X: 1\r\n" * 17 + b"\r\n", b"5\r\nhello\r\n0\r\nX: " + b"a" * 4200 + b"\r\n\r\n",
 ):  # fmt: skip
     e6.refused(repr(body[:40])[1:], "9112 7.1", chunked(body))
