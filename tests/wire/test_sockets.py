@@ -46,9 +46,8 @@ async def resetting(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) 
 
 
 async def shouting(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Speaks before it is asked."""
+    """Speaks before it is asked, and leaves."""
     writer.write(OK)
-    await reader.read()
     writer.close()
 
 
