@@ -159,6 +159,7 @@ class UpstreamConnection(Connection):
 
     def end(self) -> None:
         exchange = self.exchange
+        assert exchange is not None
         if self.half_closed or not self.transport.can_write_eof():
             self.exchange = None
             self.close()

@@ -65,9 +65,7 @@ class Running:
 
 
 @asynccontextmanager
-async def running(
-    *scripts: Script, limits: Limits | None = None, **route: Any
-) -> AsyncIterator[Running]:
+async def running(*scripts: Script, limits: Limits | None = None, **route: Any) -> AsyncIterator[Running]:
     """An edge over one worker a script."""
     loop = asyncio.get_running_loop()
     servers = [await asyncio.start_server(script, "127.0.0.1", 0) for script in scripts]
