@@ -24,9 +24,7 @@ def encode(message: Message) -> bytes:
     """One line; ValueError if it is longer than the other side takes."""
     line = orjson.dumps(message) + b"\n"
     if len(line) > MAX_MESSAGE:
-        raise ValueError(
-            f"message {message.get('type')!r} has {len(line)} bytes, at most {MAX_MESSAGE} can be sent"
-        )
+        raise ValueError(f"message {message.get('type')!r} has {len(line)} bytes, at most {MAX_MESSAGE} can be sent")
     return line
 
 
@@ -42,9 +40,7 @@ class Channel(asyncio.Protocol):
         self._waiting: dict[str, bytes] = {}
 
     @classmethod
-    async def open(
-        cls, sock: socket.socket, receive: Callable[[Message], None], closed: Callable[[], None]
-    ) -> Self:
+    async def open(cls, sock: socket.socket, receive: Callable[[Message], None], closed: Callable[[], None]) -> Self:
         sock.setblocking(False)
         loop = asyncio.get_running_loop()
         _, channel = await loop.create_unix_connection(lambda: cls(receive, closed), sock=sock)

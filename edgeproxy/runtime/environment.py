@@ -51,9 +51,7 @@ CommaList = Annotated[tuple[str, ...], BeforeValidator(_split)]
 class EnvironmentSettings(BaseSettings):
     """Base of all settings. `known`: variables of other programs that have our prefix (with NAME_FILE)."""
 
-    model_config = SettingsConfigDict(
-        frozen=True, populate_by_name=True, extra="forbid", validate_default=True
-    )
+    model_config = SettingsConfigDict(frozen=True, populate_by_name=True, extra="forbid", validate_default=True)
     known: ClassVar[frozenset[str]] = frozenset()
 
     @classmethod
@@ -76,9 +74,7 @@ class EnvironmentSettings(BaseSettings):
 S = TypeVar("S", bound=EnvironmentSettings)
 
 
-def load(
-    cls: type[S], *, prefix: str, flags: Mapping[str, object], environ: Mapping[str, str] = os.environ
-) -> S:
+def load(cls: type[S], *, prefix: str, flags: Mapping[str, object], environ: Mapping[str, str] = os.environ) -> S:
     """The settings, or ConfigurationError. `flags` are named as fields or variables; None is not given.
 
     `{prefix}CONFIG` names a TOML file whose keys are names of variables. Unknown names that begin with
@@ -124,9 +120,7 @@ def _flag(flags: Mapping[str, object], variable: str, field: str) -> _Value | No
     return None if value is None else _Value(value, "--" + field.replace("_", "-"))
 
 
-def _from_mapping(
-    source: Mapping[str, Any], variable: str, names: set[str], where: str = ""
-) -> _Value | None:
+def _from_mapping(source: Mapping[str, Any], variable: str, names: set[str], where: str = "") -> _Value | None:
     value, by_file = source.get(variable, ""), variable + "_FILE"
     path = source.get(by_file, "") if by_file not in names else ""  # a setting of its own may be named X_FILE
     if path == "":

@@ -57,9 +57,7 @@ class ChildHandle:
 
     async def connect(self, receive: Callable[["ChildHandle", Message], None]) -> None:
         """From now on `receive` gets what the child sends."""
-        self._channel = await Channel.open(
-            self._socket, lambda message: self._hear(message, receive), lambda: None
-        )
+        self._channel = await Channel.open(self._socket, lambda message: self._hear(message, receive), lambda: None)
 
     @property
     def is_ready(self) -> bool:

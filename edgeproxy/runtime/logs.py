@@ -69,7 +69,5 @@ def _json(event: Any, **_: Any) -> str:
 def _route_standard_logging(level: str, renderers: list[Processor], shared: list[Processor]) -> None:
     handler = logging.StreamHandler(sys.stdout)
     remove = structlog.stdlib.ProcessorFormatter.remove_processors_meta
-    handler.setFormatter(
-        structlog.stdlib.ProcessorFormatter(foreign_pre_chain=shared, processors=[remove, *renderers])
-    )
+    handler.setFormatter(structlog.stdlib.ProcessorFormatter(foreign_pre_chain=shared, processors=[remove, *renderers]))
     logging.basicConfig(handlers=[handler], level=level.upper(), force=True)

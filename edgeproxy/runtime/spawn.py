@@ -6,6 +6,7 @@ cannot hit a child that is still importing, and it works alike on every loop.
 
 import asyncio
 import ctypes
+import os
 import signal
 import subprocess
 import sys
@@ -13,9 +14,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
-SUPERVISORS = frozenset(
-    {signal.SIGINT, signal.SIGQUIT, signal.SIGHUP}
-)  # Ctrl-C, Ctrl-\\, hang-up: not for children
+SUPERVISORS = frozenset({signal.SIGINT, signal.SIGQUIT, signal.SIGHUP})  # Ctrl-C, Ctrl-\\, hang-up: not for children
 
 
 def spawn(
@@ -52,12 +51,17 @@ def _die_with_parent() -> Callable[[], object] | None:
     return lambda: prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
-def exit_of(process: subprocess.Popen[bytes]) -> asyncio.Future[int]:
-    """The exit code when the process has ended, negative for a signal; the process is reaped then."""
+def exit_of(process: subprocess.Popen[bytes], *, whole_group: bool = False) -> asyncio.Future[int]:
+    """The exit code when the process has ended, negative for a signal; the process is reaped then.
+
+    `whole_group`: what it leaves behind in its process group is killed.
+    """
     loop = asyncio.get_running_loop()
     ended: asyncio.Future[int] = loop.create_future()
 
     def wait() -> None:
+        if whole_group:
+            _kill_group_at_exit(process.pid)
         code = process.wait()
         try:
             loop.call_soon_threadsafe(tell, code)
@@ -70,6 +74,20 @@ def exit_of(process: subprocess.Popen[bytes]) -> asyncio.Future[int]:
 
     threading.Thread(target=wait, name=f"wait-{process.pid}", daemon=True).start()
     return ended
+
+
+def _kill_group_at_exit(pid: int) -> None:
+    if hasattr(os, "waitid"):
+        os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)  # while it is not reaped, its number is not reused
+        signal_group(pid, signal.SIGKILL)
+
+
+def signal_group(pid: int, number: signal.Signals) -> None:
+    """To a service and all in its process group; no error if they are gone."""
+    try:
+        os.killpg(pid, number)
+    except (ProcessLookupError, PermissionError):  # macOS says the latter of zombies
+        pass
 
 
 def describe_exit(code: int) -> str:

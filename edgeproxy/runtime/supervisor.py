@@ -27,7 +27,6 @@ __all__ = ["Program", "Supervisor"]
 
 FIRST_DELAY: Final = 0.1
 MOST_DELAY: Final = 10.0
-STEADY: Final = 60.0  # seconds of life after which a death is an accident, no habit: the back-off begins anew
 TICK: Final = 1.0
 
 
@@ -43,6 +42,7 @@ class Slot:
         self.sockets = sockets
         self.current: ChildHandle | None = None
         self.vacant = asyncio.Event()
+        self.lived = 0.0  # seconds, the last that died here
         self.backoff = Backoff(FIRST_DELAY, MOST_DELAY)
 
     def fill(self, child: ChildHandle) -> None:
@@ -53,9 +53,8 @@ class Slot:
     def _vacate(self, child: ChildHandle) -> None:
         if self.current is child:
             self.current = None
+            self.lived = child.lifetime
             self.vacant.set()
-            if child.lifetime >= STEADY:
-                self.backoff.reset()
 
 
 class Supervisor:
@@ -152,7 +151,10 @@ class Supervisor:
                 slot.fill(child)
                 self._note_ready()
                 await slot.vacant.wait()
-            delay = slot.backoff.next()
+            if self.draining:
+                return
+            delay = slot.backoff.next(slot.lived)
+            slot.lived = 0.0
             self._log.warning(
                 "a slot is empty, it is filled again",
                 slot=slot.index,
@@ -181,7 +183,7 @@ class Supervisor:
     async def _failed_start(self, child: ChildHandle) -> None:
         timed_out = not child.exited.done()
         child.kill()
-        code = await child.exited
+        code = await asyncio.shield(child.exited)
         reason = "not ready in time" if timed_out else describe_exit(code)
         self._log.error("a child did not start", slot=child.slot, pid=child.pid, reason=reason)
         if not timed_out and code > 0:
@@ -265,7 +267,7 @@ class Supervisor:
         if not child.exited.done():
             self._log.warning("a child did not leave in time, it is killed", pid=child.pid)
             child.kill()
-            await child.exited
+            await asyncio.shield(child.exited)
 
     async def _end(self) -> None:
         """Whatever happened: no child is left."""

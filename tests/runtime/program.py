@@ -1,7 +1,7 @@
-"""What the tests supervise: `serve` runs the supervisor on a port of its choosing, `child` is its worker process.
+"""What the tests supervise: `serve` runs the supervisor on a port of its choosing, `child` is its worker.
 
-The service: a connection gets the child's pid, slot and the last word broadcast as a line; a client that writes
-`slow` is answered only when it writes again, so a request can be held open over a drain or a roll.
+The service: a connection gets the child's pid, slot and the last word broadcast as a line; a client that
+writes `slow` is answered only when it writes again, so a request can be held open over a drain or a roll.
 Behaviour is told by files in the directory MOOD, so that it can differ from one child to the next.
 """
 
@@ -35,8 +35,7 @@ async def child_main(child: Child) -> None:
     child.on_message = word.update
     server = Server(child, word)
     listeners = [
-        await asyncio.get_running_loop().create_server(lambda: Connection(server), sock=sock)
-        for sock in child.sockets
+        await asyncio.get_running_loop().create_server(lambda: Connection(server), sock=sock) for sock in child.sockets
     ]
     child.ready()
     seconds = await child.until_drain()
