@@ -150,6 +150,18 @@ async def test_a_coordinator_that_restarted_costs_nobody_a_worker(seen: Seen) ->
     assert seen.hosts() == ["a"]  # b did not come back
 
 
+async def test_nor_does_one_that_restarts_while_it_is_young(seen: Seen) -> None:
+    fake = FakeCoordinator(old("a", "notes-coa"), settled=False)
+    src = source(fake, seen, ttl_s=0.2)
+    await src.refresh()
+    fake.say(settled=False)
+    await src.refresh()
+    assert seen.hosts() == ["a"]
+    await asyncio.sleep(0.25)
+    await src.refresh()
+    assert seen.hosts() == []  # but not longer than the ttl
+
+
 async def test_an_empty_list_of_an_older_coordinator_keeps_the_last_for_at_most_the_ttl(seen: Seen) -> None:
     fake = FakeCoordinator(old("a", "notes-coa"), settled=None)
     src = source(fake, seen, ttl_s=0.2)
