@@ -34,9 +34,7 @@ console = Console(width=None if sys.stdout.isatty() else 120, highlight=False)
 
 def main(
     quick: Annotated[bool, typer.Option("--quick", help="3 short rounds: does it run, roughly.")] = False,
-    rounds: Annotated[
-        int | None, typer.Option(min=1, help="Rounds a peer and scenario (7; quick: 3).")
-    ] = None,
+    rounds: Annotated[int | None, typer.Option(min=1, help="Rounds a peer and scenario (7; quick: 3).")] = None,
     only: Annotated[
         list[str] | None, typer.Option(help=f"A scenario, may be repeated: {', '.join(SCENARIOS)}.")
     ] = None,

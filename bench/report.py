@@ -128,9 +128,7 @@ def judge(goal: Goal, rounds: Rounds) -> Verdict:
     return Verdict(goal, beside, measured, measured.median <= goal.at_most)
 
 
-def as_json(
-    rounds: Iterable[Round], verdicts: Iterable[Verdict], context: Mapping[str, Any]
-) -> dict[str, Any]:
+def as_json(rounds: Iterable[Round], verdicts: Iterable[Verdict], context: Mapping[str, Any]) -> dict[str, Any]:
     """The context (machine, versions, plan), each round as it was, the figures made of them, the goals."""
     taken = by_scenario(rounds)
     return {

@@ -107,9 +107,7 @@ def running(peers: Sequence[Peer], cores: Cores) -> Iterator[Bench]:
         with ExitStack() as stack:
             backend = stack.enter_context(_backend(directory, cores))
             upstream = backend.port
-            started = {
-                peer.name: stack.enter_context(_peer(peer, directory, upstream, cores)) for peer in peers
-            }
+            started = {peer.name: stack.enter_context(_peer(peer, directory, upstream, cores)) for peer in peers}
             yield Bench(started, cores)
     except Exception as error:
         error.add_note(f"The logs are in {directory}.")

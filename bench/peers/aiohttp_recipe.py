@@ -63,9 +63,7 @@ def main() -> None:
     app[UPSTREAM] = options.upstream
     app.cleanup_ctx.append(session)
     app.router.add_route("*", "/{path:.*}", forward)
-    web.run_app(
-        app, host="127.0.0.1", port=options.port, access_log=None, print=None, loop=uvloop.new_event_loop()
-    )
+    web.run_app(app, host="127.0.0.1", port=options.port, access_log=None, print=None, loop=uvloop.new_event_loop())
 
 
 if __name__ == "__main__":

@@ -1,0 +1,1 @@
+"""The second listener, for operators and probes: it answers even when the first one is busy or closed."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from edgeproxy.clock import FOREVER
+from edgeproxy.clock import FOREVER, monotonic
 from edgeproxy.errors import (
     BODY_TIMEOUT,
     BODY_TOO_LARGE,
@@ -158,7 +158,7 @@ class ClientConnection(Connection):
     def _begin(self, head: RequestHead, rest: bytes) -> None:
         edge = self.edge
         request_id = head.request_id if self.trusted and head.request_id else edge.new_request_id()
-        exchange = self.exchange = Exchange(self, head, edge.table, request_id, edge.now())
+        exchange = self.exchange = Exchange(self, head, edge.table, request_id, monotonic())
         self.read_deadline = FOREVER
         if head.length != NO_BODY and head.length != 0:
             self._expect_body(exchange, head, rest)

@@ -49,3 +49,6 @@ class Connection:
     def note_writable(self) -> None:
         self.writable = True
         self.write_deadline = FOREVER
+
+    def abort(self) -> None:
+        self.transport.abort()

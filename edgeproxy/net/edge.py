@@ -27,6 +27,12 @@ class Swept(Protocol):
     def due(self, now: float) -> None:
         """One of the deadlines has passed."""
 
+    def drain(self) -> None:
+        """The process is leaving: end now if at rest, else with the exchange."""
+
+    def abort(self) -> None:
+        """End now, whatever is under way."""
+
 
 class Edge:
     """One serving process."""
@@ -69,6 +75,14 @@ class Edge:
     def stop(self) -> None:
         if self._sweeper is not None:
             self._sweeper.cancel()
+
+    def drain(self) -> None:
+        for connection in [*self.clients, *self.upstreams]:
+            connection.drain()
+
+    def abort(self) -> None:
+        for connection in [*self.clients, *self.upstreams]:
+            connection.abort()
 
     def _sweep(self) -> None:
         now = self.now()

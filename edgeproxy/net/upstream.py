@@ -271,6 +271,10 @@ class UpstreamConnection(Connection):
         self.transport.abort()
         self.edge.forwarder.failed(exchange, fault, Stage.FORWARDED if exchange.responding else stage)
 
+    def drain(self) -> None:
+        if self.exchange is None:
+            self.transport.close()
+
     def due(self, now: float) -> None:
         exchange = self.exchange
         if exchange is None:

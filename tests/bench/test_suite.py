@@ -49,9 +49,7 @@ class Broken(Peer):
         return [sys.executable, "-c", "print('no such setting'); raise SystemExit(78)"]
 
 
-def test_a_peer_that_does_not_start_says_why_and_its_log_stays(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_peer_that_does_not_start_says_why_and_its_log_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     with (
         pytest.raises(StartFailed, match=r"broken ended with code 78:\nno such setting") as raised,

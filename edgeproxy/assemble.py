@@ -1,0 +1,266 @@
+"""The composition root: what a host runs once (`Host`, in the supervisor) and what each process runs (`serve`)."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Mapping
+from contextlib import AsyncExitStack
+from typing import Any
+
+import orjson
+import uvloop
+from aiohttp import web
+
+from edgeproxy.admin.app import admin_app
+from edgeproxy.admin.metrics import ProcessCounts, exposition
+from edgeproxy.clock import monotonic
+from edgeproxy.cluster.client import CoordinatorClient
+from edgeproxy.cluster.services import SERVICES
+from edgeproxy.discovery.coordinator import CoordinatorSource
+from edgeproxy.discovery.health import HealthChecker
+from edgeproxy.discovery.snapshot import Endpoint, Snapshot
+from edgeproxy.discovery.static import static_snapshot
+from edgeproxy.net.client import ClientConnection
+from edgeproxy.net.dial import NetworkDialer
+from edgeproxy.net.edge import Edge
+from edgeproxy.proxy.observe import Observer
+from edgeproxy.proxy.table import Table
+from edgeproxy.routes import COORDINATOR, Routes
+from edgeproxy.runtime.child import Child
+from edgeproxy.runtime.environment import ConfigurationError, reveal
+from edgeproxy.runtime.logs import get_logger
+from edgeproxy.runtime.sockets import Bind, listen
+from edgeproxy.runtime.supervisor import Program, Supervisor
+from edgeproxy.settings import ProxySettings, network
+from edgeproxy.telemetry.access import AccessLog
+from edgeproxy.telemetry.counters import Counters
+
+REPORT_GAP = 0.1
+"""Seconds between two reports of the same failing worker: the first one is news."""
+
+ABORT_GRACE = 0.5
+"""Seconds for aborted connections to be closed before the loop ends."""
+
+log = get_logger(__name__)
+
+
+def run(settings: ProxySettings, environment: Mapping[str, str]) -> int:
+    """Supervise the program until it is told to end; the exit code. `environment` is what flags said."""
+    snapshot = _first_snapshot(settings)
+    sockets = listen(Bind(settings.host, settings.port), settings.processes)
+    admin = listen(Bind(settings.admin_host, settings.admin_port), 1)
+    program = Program(
+        f"edgeproxy {settings.mode}",
+        [sys.executable, "-m", "edgeproxy", "worker", settings.mode],
+        processes=settings.processes,
+        drain_s=settings.drain,
+        environment=environment,
+    )
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(Host(settings, program, sockets, snapshot).run(admin[0]))
+
+
+def _first_snapshot(settings: ProxySettings) -> Snapshot:
+    """What is served before the coordinator has answered: no worker, and 503 rather than 404."""
+    if not settings.upstreams:
+        return Snapshot.of((), SERVICES)
+    try:
+        return static_snapshot(",".join(settings.upstreams), settings.health_path)
+    except ValueError as error:
+        raise ConfigurationError(f"EDGEPROXY_UPSTREAMS: {error}") from None
+
+
+class Host:
+    """Everything that runs once on a machine: discovery, health checks, admin listener, the processes."""
+
+    def __init__(self, settings: ProxySettings, program: Program, sockets: list[Any], snapshot: Snapshot) -> None:
+        self._settings = settings
+        self._snapshot = snapshot
+        self._have_list = bool(settings.upstreams)
+        self._alive: dict[str, bool] = {}
+        self._counts = ProcessCounts()
+        self._supervisor = Supervisor(
+            program, sockets, on_message=self._hear, on_exit=lambda _, pid: self._counts.ended(pid)
+        )
+        self._health = HealthChecker(self._on_health, interval_s=settings.health_interval)
+        self._source: CoordinatorSource | None = None
+
+    async def run(self, admin_socket: Any) -> int:
+        async with AsyncExitStack() as stack:
+            await self._start_admin(stack, admin_socket)
+            self._publish(self._snapshot)
+            background = await stack.enter_async_context(_Background())
+            background.start(self._health.run())
+            if not self._settings.upstreams:
+                background.start((await self._new_source(stack)).run())
+            return await self._supervisor.run()
+
+    async def _new_source(self, stack: AsyncExitStack) -> CoordinatorSource:
+        settings = self._settings
+        try:
+            client = CoordinatorClient(settings.coordinator_url, reveal(settings.api_key))
+        except ValueError as error:
+            raise ConfigurationError(f"COORDINATOR_URL: {error}") from None
+        self._source = CoordinatorSource(
+            await stack.enter_async_context(client),
+            self._on_snapshot,
+            ttl_s=settings.worker_list_ttl,
+            refresh_s=settings.worker_list_refresh,
+        )
+        return self._source
+
+    async def _start_admin(self, stack: AsyncExitStack, sock: Any) -> None:
+        app = admin_app(
+            not_ready_because=self._not_ready_because,
+            metrics=exposition(self._counts.total, lambda: self._alive),
+            table=self._table,
+        )
+        runner = web.AppRunner(app, access_log=None)
+        await runner.setup()
+        stack.push_async_callback(runner.cleanup)
+        await web.SockSite(runner, sock).start()
+
+    def _not_ready_because(self) -> str:
+        if self._supervisor.draining:
+            return "draining"
+        if not self._supervisor.ready:
+            return "starting"
+        return "" if self._have_list else "no worker list yet"
+
+    def _table(self) -> Mapping[str, Any]:
+        return {
+            "version": self._snapshot.version,
+            "known_services": sorted(self._snapshot.known_services),
+            "services": {
+                name: [{"url": endpoint.url, "alive": self._alive.get(endpoint.id)} for endpoint in endpoints]
+                for name, endpoints in self._snapshot.endpoints.items()
+            },
+        }
+
+    def _on_snapshot(self, snapshot: Snapshot) -> None:
+        self._have_list = True
+        log.info("worker list", version=snapshot.version, endpoints=sum(map(len, snapshot.endpoints.values())))
+        self._publish(snapshot)
+
+    def _publish(self, snapshot: Snapshot) -> None:
+        self._snapshot = snapshot
+        endpoints = list(snapshot.all_endpoints())
+        ids = {endpoint.id for endpoint in endpoints}
+        self._alive = {identity: alive for identity, alive in self._alive.items() if identity in ids}
+        self._supervisor.broadcast(snapshot.to_message())
+        self._health.update(endpoints)
+
+    def _on_health(self, verdicts: Mapping[str, bool]) -> None:
+        self._alive.update(verdicts)
+        self._supervisor.broadcast({"type": "health", "alive": self._alive})
+
+    def _hear(self, slot: int, message: Mapping[str, Any]) -> None:
+        if message["type"] == "counters":
+            self._counts.update(message["pid"], message)
+        elif message["type"] == "failed":
+            self._health.probe_soon(message["worker"])
+            if self._source is not None:
+                self._source.poke()
+
+
+class _Background:
+    """Tasks that run beside the supervisor; one that fails takes the program with it, loudly."""
+
+    def __init__(self) -> None:
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def start(self, coroutine: Any) -> None:
+        self._tasks.append(asyncio.get_running_loop().create_task(coroutine))
+
+    async def __aenter__(self) -> _Background:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        for task in self._tasks:
+            task.cancel()
+        for outcome in await asyncio.gather(*self._tasks, return_exceptions=True):
+            if isinstance(outcome, Exception):
+                log.error("a background task had failed", reason=repr(outcome))
+
+
+async def serve(child: Child, settings: ProxySettings) -> None:
+    """One serving process: from its sockets to its last exchange."""
+    counters = Counters()
+    name = "edge-proxy" if settings.mode == "serve" else "load-balancer"
+    routes = Routes(counters, settings.balance, orjson.dumps({"status": "healthy", "service": name}))
+    loop = asyncio.get_running_loop()
+    access_log = AccessLog() if settings.access_log == "json" else None
+    dialer = NetworkDialer()
+    report = _Reporter(child, loop)
+    table = _build_table(routes, settings, _first_snapshot(settings))
+    edge = Edge(loop, table, settings.limits, Observer(counters, access_log, monotonic), dialer, report)
+    dialer.edge = edge
+    edge.start()
+
+    def on_message(message: Mapping[str, Any]) -> None:
+        if message["type"] == "snapshot":
+            edge.table = _build_table(routes, settings, Snapshot.from_message(message))
+        elif message["type"] == "health":
+            routes.probed(message["alive"])
+
+    child.on_message = on_message
+    trusted = [network(text) for text in settings.trusted_proxies]
+    servers = [
+        await loop.create_server(lambda: ClientConnection(edge, trusted), sock=sock)  # type: ignore[arg-type,return-value]
+        for sock in child.sockets
+    ]
+    child.ready()
+    reports = loop.create_task(_send_counters(child, counters))
+    seconds = await child.until_drain()
+    await _drain(edge, servers, seconds)
+    reports.cancel()
+    child.send(counters.as_message())
+    edge.stop()
+    await dialer.close()
+    if access_log is not None:
+        access_log.close()
+
+
+def _build_table(routes: Routes, settings: ProxySettings, snapshot: Snapshot) -> Table:
+    if settings.upstreams:
+        return routes.stand_alone(snapshot)
+    if settings.mode == "balance":
+        return routes.balancer(snapshot, settings.service)
+    return routes.edge(snapshot, [Endpoint.of(COORDINATOR, url) for url in settings.coordinator_url])
+
+
+class _Reporter:
+    """Tells the supervisor of workers that fail, so that discovery and health checks look at once."""
+
+    def __init__(self, child: Child, loop: asyncio.AbstractEventLoop) -> None:
+        self._child = child
+        self._now = loop.time
+        self._last: dict[str, float] = {}
+
+    def __call__(self, worker: str) -> None:
+        now = self._now()
+        if now - self._last.get(worker, 0.0) >= REPORT_GAP:
+            if len(self._last) > 10_000:  # ids of workers long gone
+                self._last.clear()
+            self._last[worker] = now
+            self._child.send({"type": "failed", "worker": worker})
+
+
+async def _send_counters(child: Child, counters: Counters) -> None:
+    while True:
+        await asyncio.sleep(1.0)
+        child.send(counters.as_message())
+
+
+async def _drain(edge: Edge, servers: list[asyncio.Server], seconds: float) -> None:
+    """Stop accepting; connections at rest end now, those at work with their exchange or at the deadline."""
+    edge.draining = True
+    for server in servers:
+        server.close()
+    edge.drain()
+    deadline = edge.now() + seconds
+    while edge.clients and edge.now() < deadline:
+        await asyncio.sleep(0.05)
+    edge.abort()
+    await asyncio.sleep(ABORT_GRACE if edge.clients else 0)

@@ -1,0 +1,128 @@
+"""The settings of proxy and balancer: one field a variable, its meaning beside it. `--help` prints these texts."""
+
+from __future__ import annotations
+
+import re
+from ipaddress import IPv4Network, IPv6Network
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import BeforeValidator, Field, SecretStr, field_validator
+
+from edgeproxy.net.limits import Limits
+from edgeproxy.runtime.cpu import usable_cores
+from edgeproxy.runtime.environment import CommaList, EnvironmentSettings
+
+PREFIX = "EDGEPROXY_"
+
+_SIZE = re.compile(r"([0-9]{1,15})\s*(B|KiB|MiB|GiB)?", re.IGNORECASE)
+_UNITS = {"b": 1, "kib": 1024, "mib": 1024**2, "gib": 1024**3}
+
+
+def _size(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    match = _SIZE.fullmatch(value.strip())
+    if match is None:
+        raise ValueError("must be a size such as 100MiB")
+    return int(match[1]) * _UNITS[(match[2] or "B").lower()]
+
+
+Size = Annotated[int, BeforeValidator(_size)]
+"""Bytes; `64KiB`, `100MiB`, `1GiB` in the environment."""
+
+Seconds = Annotated[float, Field(gt=0, le=86400)]
+
+
+def _field(default: Any, variable: str, meaning: str, **rules: Any) -> Any:
+    return Field(default, validation_alias=PREFIX + variable, description=meaning, **rules)
+
+
+class ProxySettings(EnvironmentSettings):
+    """`edgeproxy serve`."""
+
+    known = frozenset({"EDGEPROXY_PURE"})  # read before any setting: run interpreted
+    mode: ClassVar[Literal["serve", "balance"]] = "serve"
+
+    host: str = _field("0.0.0.0", "HOST", "address to listen on")
+    port: int = _field(8787, "PORT", "port to listen on", ge=0, le=65535)
+    admin_host: str = _field("127.0.0.1", "ADMIN_HOST", "address of the admin listener")
+    admin_port: int = _field(
+        9787, "ADMIN_PORT", "port of the admin listener: /healthz /readyz /metrics", ge=0, le=65535
+    )
+    processes: int = _field(
+        usable_cores(), "PROCESSES", "serving processes (default: the cores it may use)", ge=1, le=256
+    )
+
+    coordinator_url: CommaList = Field(
+        ("http://127.0.0.1:8080",),
+        validation_alias="COORDINATOR_URL",
+        description="where the worker list comes from; a comma list is tried in its order",
+    )
+    api_key: SecretStr | None = Field(
+        None, validation_alias="API_KEY", description="key shown to the coordinator, where it wants one"
+    )
+    upstreams: CommaList = _field(
+        (), "UPSTREAMS", "comma list of URLs: serve these alone, on every path, without a coordinator"
+    )
+    service: str = _field("edge-proxy", "SERVICE", "the service whose workers `edgeproxy balance` spreads load over")
+    balance: Literal["round_robin"] = _field("round_robin", "BALANCE", "strategy that picks a worker")
+    worker_list_ttl: Seconds = _field(300.0, "WORKER_LIST_TTL", "seconds for which a cached worker list counts as good")
+    worker_list_refresh: Seconds = _field(5.0, "WORKER_LIST_REFRESH", "seconds between questions for a newer list")
+    health_interval: Seconds = _field(5.0, "HEALTH_INTERVAL", "seconds between two health checks of a worker")
+    health_path: str = _field("/health", "HEALTH_PATH", "path that is checked at EDGEPROXY_UPSTREAMS")
+
+    trusted_proxies: CommaList = _field(
+        (), "TRUSTED_PROXIES", "comma list of CIDRs whose X-Forwarded-* and X-Request-ID are believed"
+    )
+    max_body: Size = _field(100 * 1024 * 1024, "MAX_BODY", "largest request body, e.g. 100MiB", ge=0)
+    access_log: Literal["off", "json"] = _field("off", "ACCESS_LOG", "one line an exchange on standard output")
+    drain: Seconds = _field(30.0, "DRAIN", "seconds for exchanges in flight when the program is told to end")
+
+    timeout_head: Seconds = _field(10.0, "TIMEOUT_HEAD", "seconds for a request head to arrive")
+    timeout_body: Seconds = _field(30.0, "TIMEOUT_BODY", "seconds between two pieces of a request body")
+    timeout_keep_alive: Seconds = _field(75.0, "TIMEOUT_KEEP_ALIVE", "seconds a client connection may rest")
+    timeout_write: Seconds = _field(60.0, "TIMEOUT_WRITE", "seconds for a peer to read some of what waits for it")
+    timeout_connect: Seconds = _field(3.0, "TIMEOUT_CONNECT", "seconds for a worker to accept a connection")
+    timeout_first_byte: Seconds = _field(120.0, "TIMEOUT_FIRST_BYTE", "seconds for a worker to begin its answer")
+    timeout_stream: Seconds = _field(60.0, "TIMEOUT_STREAM", "seconds between two pieces of an answer")
+    timeout_tunnel: Seconds = _field(3600.0, "TIMEOUT_TUNNEL", "seconds for which a WebSocket may be silent")
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _are_networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for text in value:
+            network(text)
+        return value
+
+    @property
+    def limits(self) -> Limits:
+        return Limits(
+            body_bytes=self.max_body,
+            head=self.timeout_head,
+            body_idle=self.timeout_body,
+            keep_alive=self.timeout_keep_alive,
+            write_idle=self.timeout_write,
+            connect=self.timeout_connect,
+            first_byte=self.timeout_first_byte,
+            stream_idle=self.timeout_stream,
+            tunnel_idle=self.timeout_tunnel,
+        )
+
+
+class BalancerSettings(ProxySettings):
+    """`edgeproxy balance`: the same engine over one pool, on ports of its own."""
+
+    mode = "balance"
+
+    port: int = _field(8090, "PORT", "port to listen on", ge=0, le=65535)
+    admin_port: int = _field(
+        9090, "ADMIN_PORT", "port of the admin listener: /healthz /readyz /metrics", ge=0, le=65535
+    )
+
+
+def network(text: str) -> IPv4Network | IPv6Network:
+    """A CIDR or single address; ValueError says which is none."""
+    try:
+        return IPv6Network(text) if ":" in text else IPv4Network(text)
+    except ValueError:
+        raise ValueError(f"{text!r} is not a network such as 10.0.0.0/8") from None
