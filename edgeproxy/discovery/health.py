@@ -92,6 +92,12 @@ class HealthChecker:
         for url, ids in wanted.items():
             self._want(url, frozenset(ids))
 
+    def states(self) -> dict[str, bool]:
+        """All that is known, for a process that has just started."""
+        return {
+            name: target.verdict.alive for name, target in self._target_of.items() if target.verdict.alive is not None
+        }
+
     def probe_soon(self, endpoint_id: str) -> None:
         """A process saw this endpoint fail: check it now, unless that was just done."""
         if target := self._target_of.get(endpoint_id):

@@ -19,10 +19,9 @@ MAX_TRAILER_BYTES = 4096
 _MAX_SIZE = 2**62
 
 _TOKEN = rb"[" + re.escape(TOKEN_BYTES) + rb"]+"
-_QUOTED = rb'"(?:[\t\x20-\x21\x23-\x5a\x5c\x5e-\x7e]|\\[\t\x20-\x7e])*"'
-_SIZE_LINE = re.compile(
-    rb"([0-9A-Fa-f]{1,16})((?:[ \t]*;[ \t]*" + _TOKEN + rb"(?:=(?:" + _TOKEN + rb"|" + _QUOTED + rb"))?)*)"
-)
+# Neither "[" nor a bare backslash: each byte can be read in one way only, or a refusal would take time without end.
+_QUOTED = rb'"(?:[\t\x20-\x21\x23-\x5a\x5d-\x7e]|\\[\t\x20-\x5a\x5c-\x7e])*"'
+_SIZE_LINE = re.compile(rb"([0-9A-Fa-f]{1,16})((?:;" + _TOKEN + rb"(?:=(?:" + _TOKEN + rb"|" + _QUOTED + rb"))?)*)")
 
 # Where the reader stands.
 _SIZE = 0
@@ -94,7 +93,7 @@ class ChunkedReader:
         limit = MAX_TRAILER_BYTES if self._state == _TRAILERS else MAX_EXTENSION + 16
         end = data.find(b"\n", at, at + limit + 2)
         if end < 0:
-            if len(data) - at > limit:
+            if len(data) - at > limit + 1:  # the line may be whole but for its LF
                 raise ProtocolError(self._fault, "a line of the chunked coding is too long")
             return -1
         if end == at or data[end - 1] != 0x0D:

@@ -91,6 +91,7 @@ class ClientConnection(Connection):
         """A client that stops sending has left (RFC 9112 section 9.6 lets us close), except inside a tunnel."""
         exchange = self.exchange
         if exchange is not None and exchange.framing == TUNNEL and exchange.upstream is not None:
+            exchange.closed_sides += 1
             exchange.upstream.end()
             return bool(self.transport.can_write_eof())
         self._left()

@@ -88,8 +88,9 @@ class UpstreamConnection(Connection):
     def eof_received(self) -> bool:
         exchange = self.exchange
         if exchange is not None and exchange.framing == TUNNEL:
+            exchange.closed_sides += 1
             exchange.client.write_eof()
-            return bool(self.transport.can_write_eof())
+            return exchange.closed_sides < 2 and bool(self.transport.can_write_eof())
         return False
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -145,7 +146,10 @@ class UpstreamConnection(Connection):
         self.read_deadline = self.edge.now() + self.edge.limits.tunnel_idle
 
     def end(self) -> None:
-        if not self.transport.is_closing() and self.transport.can_write_eof():
+        """The client's side of the tunnel is finished; with ours finished too, there is nothing left to wait for."""
+        if self.exchange is not None and self.exchange.closed_sides == 2:
+            self.transport.close()
+        elif not self.transport.is_closing() and self.transport.can_write_eof():
             self.transport.write_eof()
 
     def cancel(self) -> None:

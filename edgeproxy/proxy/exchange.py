@@ -84,6 +84,7 @@ class Exchange:
         "bytes_in",
         "bytes_out",
         "client",
+        "closed_sides",
         "close",
         "exclusive",
         "failovers",
@@ -137,6 +138,7 @@ class Exchange:
         self.responding = False
         self.status = 0
         self.framing = RAW
+        self.closed_sides = 0  # of a tunnel: peers that have finished sending
         self.bytes_out = 0
         self.close = not head.keep_alive
         self.fault: Fault | None = None

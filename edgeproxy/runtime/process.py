@@ -62,6 +62,10 @@ class ManagedProcess:
             self._spawn()
             self._keeper = hold(self._keep())
 
+    def set_command(self, argv: Sequence[str], environment: Mapping[str, str]) -> None:
+        """What is run from the next start on."""
+        self._argv, self._environment = list(argv), dict(environment)
+
     async def stop(self, grace_s: float = 10.0) -> None:
         """SIGTERM to its group, SIGKILL after the grace: nothing of it is left when this returns."""
         if self._keeper is not None:
