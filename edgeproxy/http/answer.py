@@ -15,6 +15,8 @@ STATUS_LINES: dict[int, bytes] = {
     status.value: b"HTTP/1.1 %d %s\r\n" % (status.value, status.phrase.encode("ascii")) for status in HTTPStatus
 }
 
+_ALLOW = b"Allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"
+
 _CONTENT_TYPES = {PROBLEM: b"application/problem+json", OPENAI: b"application/json"}
 
 
@@ -49,7 +51,7 @@ def error_answer(
     if fault.retry_after is not None:
         lines.append(b"Retry-After: %d" % fault.retry_after)
     if fault.status == 405:
-        lines.append(b"Allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS")
+        lines.append(_ALLOW)
     if close:
         lines.append(b"Connection: close")
     head = b"\r\n".join(lines) + b"\r\n\r\n"
@@ -68,3 +70,9 @@ def plain_answer(body: bytes, content_type: bytes, request_id: bytes, date: byte
         )
     )
     return head if to_head else head + body
+
+
+def options_answer(request_id: bytes, date: bytes, close: bool) -> bytes:
+    """To `OPTIONS *`, which asks the edge itself (RFC 9110 section 9.3.7)."""
+    ending = b"Connection: close\r\n\r\n" if close else b"\r\n"
+    return b"%b%b%b\r\nX-Request-ID: %b\r\n%b" % (STATUS_LINES[204], date, _ALLOW, request_id, ending)

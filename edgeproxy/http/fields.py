@@ -55,8 +55,6 @@ REQUEST_KINDS: Mapping[bytes, int] = {
     b"x-forwarded-for": FORWARDED,
     b"x-forwarded-host": FORWARDED,
     b"x-forwarded-proto": FORWARDED,
-    b"x-forwarded-port": FORWARDED,
-    b"x-forwarded-prefix": FORWARDED,
     b"x-real-ip": FORWARDED,
     b"x-client-ip": FORWARDED,
     b"true-client-ip": FORWARDED,
@@ -84,33 +82,37 @@ RESPONSE_KINDS: Mapping[bytes, int] = {
     b"server": GUARDED,
     b"clear-site-data": GUARDED,
     b"service-worker-allowed": GUARDED,
-    b"x-accel-redirect": GUARDED,
-    b"x-accel-buffering": GUARDED,
-    b"x-accel-expires": GUARDED,
 }
 
 _MAX_NAME = 256
 _MAX_REMEMBERED = 2048  # names; at most 256 bytes each, so half a MiB a process
 
 
-def _by_length_and_first_byte(names: Iterable[bytes]) -> bytes:
+def _by_length_and_first_byte(names: Iterable[bytes], family: bytes) -> bytes:
     table = bytearray(32 * 256)
     for name in names:
         table[len(name) * 256 + name[0]] = 1
+    for length in range(len(family) + 1, 32):
+        table[length * 256 + family[0]] = 1
     return bytes(table)
 
 
 class FieldNames:
-    """The kinds of one direction's fields, request or response."""
+    """The kinds of one direction's fields, request or response.
 
-    __slots__ = ("_known", "_special", "maybe")
+    `family` is a prefix all of whose names are of one kind, `family_kind`.
+    """
 
-    def __init__(self, special: Mapping[bytes, int]) -> None:
+    __slots__ = ("_family", "_family_kind", "_known", "_special", "maybe")
+
+    def __init__(self, special: Mapping[bytes, int], family: bytes, family_kind: int) -> None:
         self._special = special
+        self._family = family
+        self._family_kind = family_kind
         self._known: dict[bytes, int] = {}
         for name, kind in special.items():
             self._known[name] = self._known[name.title()] = kind
-        self.maybe = _by_length_and_first_byte(special)
+        self.maybe = _by_length_and_first_byte(special, family)
         """maybe[length * 256 + (first byte | 32)] is 0 where no special name looks like that."""
 
     def kind(self, name: bytes, fault: Fault) -> int:
@@ -128,13 +130,15 @@ class FieldNames:
         """Applications that read CGI-like variables take `_` and `.` for `-`: such names may hide framing
         or identity, and are refused where they would, dropped where they could."""
         kind = self._special.get(lowered, PLAIN)
-        if kind == PLAIN and (b"_" in lowered or b"." in lowered):
+        if kind == PLAIN and lowered.startswith(self._family):
+            kind = self._family_kind
+        if b"_" in lowered or b"." in lowered:
             alias = lowered.replace(b"_", b"-").replace(b".", b"-")
-            if alias in self._special:
+            if alias in self._special or alias.startswith(self._family):
                 raise ProtocolError(fault, "a field name imitates a field that frames or identifies")
             return DROP if b"_" in lowered else PLAIN
         return kind
 
 
-REQUEST_FIELDS = FieldNames(REQUEST_KINDS)
-RESPONSE_FIELDS = FieldNames(RESPONSE_KINDS)
+REQUEST_FIELDS = FieldNames(REQUEST_KINDS, b"x-forwarded-", FORWARDED)
+RESPONSE_FIELDS = FieldNames(RESPONSE_KINDS, b"x-accel-", GUARDED)

@@ -266,9 +266,11 @@ def _settle_expectation(head: RequestHead, expect: list[bytes]) -> None:
     """RFC 9110 section 10.1.1; HTTP/1.0 knows no 1xx, so its expectation is ignored."""
     if len(expect) > 1:
         raise ProtocolError(MALFORMED, "Expect twice")
+    if head.minor == 0:
+        return
     if expect[0].lower() != b"100-continue":
         raise ProtocolError(UNKNOWN_EXPECTATION, "an expectation other than 100-continue")
-    head.expect_continue = head.minor == 1 and head.length != NO_BODY and head.length != 0
+    head.expect_continue = head.length != NO_BODY and head.length != 0
 
 
 def _settle_upgrade(head: RequestHead, special: _Special, upgrading: bool) -> None:

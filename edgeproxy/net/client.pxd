@@ -13,8 +13,8 @@ cdef class ClientConnection(Connection):
     cdef public object trusted
     cdef public Exchange exchange
     cdef public BodyReader body
-    cdef public bint pumping, lingering
-    cdef public Py_ssize_t lingered
+    cdef bint pumping, skipped, lingering
+    cdef Py_ssize_t lingered
 
     cdef _pump(self)
     cdef bint _take_head(self) except -1

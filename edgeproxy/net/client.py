@@ -15,7 +15,7 @@ from edgeproxy.errors import (
     Fault,
     ProtocolError,
 )
-from edgeproxy.http.answer import PROBLEM, error_answer, plain_answer
+from edgeproxy.http.answer import PROBLEM, error_answer, options_answer, plain_answer
 from edgeproxy.http.body import BodyReader
 from edgeproxy.http.framing import NO_BODY
 from edgeproxy.http.request import RequestHead, parse_request
@@ -39,6 +39,7 @@ class ClientConnection(Connection):
         "lingered",
         "lingering",
         "pumping",
+        "skipped",
         "trusted",
     )
 
@@ -51,6 +52,7 @@ class ClientConnection(Connection):
         self.exchange: Exchange | None = None
         self.body: BodyReader | None = None
         self.pumping = False
+        self.skipped = False  # an empty line before the request that is being read
         self.lingering = False
         self.lingered = 0
 
@@ -74,7 +76,7 @@ class ClientConnection(Connection):
     def data_received(self, data: bytes) -> None:
         exchange = self.exchange
         if exchange is None:
-            if self.lingering:
+            if self.closing or self.lingering:
                 self._discard(data)
                 return
             self.buffer = self.buffer + data if self.buffer else data
@@ -91,9 +93,8 @@ class ClientConnection(Connection):
         """A client that stops sending has left (RFC 9112 section 9.6 lets us close), except inside a tunnel."""
         exchange = self.exchange
         if exchange is not None and exchange.framing == TUNNEL and exchange.upstream is not None:
-            exchange.closed_sides += 1
             exchange.upstream.end()
-            return bool(self.transport.can_write_eof())
+            return self.exchange is not None and bool(self.transport.can_write_eof())
         self._left()
         return False
 
@@ -127,13 +128,16 @@ class ClientConnection(Connection):
                     break
         finally:
             self.pumping = False
-        if not self.reading and self.body is None and len(self.buffer) < MAX_PIPELINED:
+        if len(self.buffer) >= MAX_PIPELINED:
+            self.pause_reading()  # the client reads none of the answers that it has asked for
+        elif not self.reading and self.body is None:
             self.resume_reading()
 
     def _take_head(self) -> bool:
         """Begin the exchange whose head is at the front of the buffer; False while it is not all there."""
         data = self.buffer
-        if data.startswith(b"\r\n"):  # RFC 9112 section 2.2: one empty line before a request is ignored
+        if not self.skipped and data.startswith(b"\r\n"):  # RFC 9112 section 2.2: one empty line is ignored
+            self.skipped = True
             data = self.buffer = data[2:]
         end = data.find(b"\r\n\r\n")
         if end < 0 or end > self.edge.limits.head_bytes:
@@ -145,11 +149,12 @@ class ClientConnection(Connection):
             self._refuse(error.fault, str(error))
             return False
         self.buffer = b""
+        self.skipped = False
         self._begin(head, data[end + 4 :])
         return True
 
     def _head_incomplete(self, data: bytes, end: int) -> None:
-        if end >= 0 or len(data) > self.edge.limits.head_bytes:
+        if end >= 0 or len(data) > self.edge.limits.head_bytes + 3:  # all but the last byte of the empty line
             self._refuse(HEAD_TOO_LARGE, f"the head is larger than {self.edge.limits.head_bytes} bytes")
         elif data.count(b"\n") != data.count(b"\r\n"):
             self._refuse(MALFORMED, "a bare LF in the head")
@@ -167,6 +172,9 @@ class ClientConnection(Connection):
             self.buffer = rest
         if self.exchange is None:
             return  # the body was refused
+        if head.target == b"*":
+            self._answer_options(exchange)
+            return
         fault = guard(exchange, edge.table)
         if fault is not None:
             self.answer(exchange, fault)
@@ -174,6 +182,12 @@ class ClientConnection(Connection):
             self._answer_locally(exchange, exchange.route.local)
         else:
             edge.forwarder.start(exchange)
+
+    def _answer_options(self, exchange: Exchange) -> None:
+        exchange.status = 204
+        exchange.close = exchange.close or not exchange.request_done or self.edge.draining
+        self.write(options_answer(exchange.request_id, self.edge.date.line(self.edge.now()), exchange.close))
+        self.finish(exchange)
 
     def _answer_locally(self, exchange: Exchange, body: bytes) -> None:
         exchange.status = 200
@@ -294,17 +308,20 @@ class ClientConnection(Connection):
         if exchange.framing == UNTIL_END:
             self.transport.abort()
         else:
-            self.transport.close()
+            self.close()
 
     def switched(self) -> None:
         self.read_deadline = FOREVER  # the upstream's deadline watches over the tunnel
+        self.resume_reading()
         if self.buffer:
             early, self.buffer = self.buffer, b""
             self.exchange.upstream.tunnel(early)  # type: ignore[union-attr]
 
-    def write_eof(self) -> None:
-        if not self.transport.is_closing() and self.transport.can_write_eof():
-            self.transport.write_eof()
+    def write_eof(self) -> bool:
+        if self.transport.is_closing() or not self.transport.can_write_eof():
+            return False
+        self.transport.write_eof()
+        return True
 
     # Endings.
 
@@ -322,17 +339,18 @@ class ClientConnection(Connection):
         self.buffer = b""
         self.body = None
         if not unread or not self.transport.can_write_eof():
-            self.transport.close()
+            self.close()
             return
         self.lingering = True
         self.read_deadline = self.edge.now() + LINGER_SECONDS
+        self.write_deadline = self.edge.now() + self.edge.limits.write_idle
         self.resume_reading()
         self.transport.write_eof()
 
     def _discard(self, data: bytes) -> None:
         self.lingered += len(data)
         if self.lingered > LINGER_BYTES:
-            self.transport.close()
+            self.close()
 
     def _left(self) -> None:
         exchange = self.exchange
@@ -342,7 +360,7 @@ class ClientConnection(Connection):
         self.body = None
         exchange.finished = True
         if exchange.framing != TUNNEL:
-            exchange.fault = exchange.fault or CLIENT_LEFT
+            exchange.fault = CLIENT_LEFT
             exchange.status = exchange.status or CLIENT_LEFT.status
         self.edge.forwarder.cancel(exchange)
         self.edge.observer.ended(exchange)
@@ -350,18 +368,19 @@ class ClientConnection(Connection):
     def drain(self) -> None:
         """The process is leaving: a connection at rest ends now, one at work with its exchange."""
         if self.exchange is None and not self.buffer and not self.lingering:
-            self.transport.close()
+            self.close()
 
     def due(self, now: float) -> None:
         exchange = self.exchange
-        if self.write_deadline <= now or self.lingering:
+        if self.write_deadline <= now:
             self.transport.abort()
+        elif self.lingering and self.transport.get_write_buffer_size():
+            self.read_deadline = now + LINGER_SECONDS
         elif exchange is None:
-            self.read_deadline = FOREVER
             if self.buffer:
                 self._refuse(HEAD_TIMEOUT, "")
             else:
-                self.transport.close()
+                self.close()
         elif exchange.framing == TUNNEL:
             self.transport.abort()
         else:

@@ -4,7 +4,7 @@ from edgeproxy.net.edge cimport Edge
 cdef class Connection:
     cdef public Edge edge
     cdef public object transport, write
-    cdef public bint reading, writable
+    cdef public bint reading, writable, closing
     cdef public double read_deadline, write_deadline
 
     cpdef attach(self, transport)
@@ -12,3 +12,4 @@ cdef class Connection:
     cpdef resume_reading(self)
     cpdef note_unwritable(self)
     cpdef note_writable(self)
+    cpdef close(self)

@@ -16,12 +16,13 @@ class Connection:
     read something of what waits for it.
     """
 
-    __slots__ = ("edge", "read_deadline", "reading", "transport", "writable", "write", "write_deadline")
+    __slots__ = ("closing", "edge", "read_deadline", "reading", "transport", "writable", "write", "write_deadline")
 
     def __init__(self, edge: Edge) -> None:
         self.edge = edge
         self.transport: Any = None  # asyncio.Transport; Any, since every write goes through it
         self.write: Any = None
+        self.closing = False  # nothing that still arrives is understood
         self.reading = True
         self.writable = True
         self.read_deadline = FOREVER
@@ -48,7 +49,15 @@ class Connection:
 
     def note_writable(self) -> None:
         self.writable = True
-        self.write_deadline = FOREVER
+        self.write_deadline = self.edge.now() + self.edge.limits.write_idle if self.closing else FOREVER
+
+    def close(self) -> None:
+        """Close once what waits has been sent, or the peer has had its time to read it."""
+        if not self.closing:
+            self.closing = True
+            self.read_deadline = FOREVER
+            self.write_deadline = self.edge.now() + self.edge.limits.write_idle
+            self.transport.close()
 
     def abort(self) -> None:
         self.transport.abort()

@@ -85,6 +85,7 @@ class Edge:
             connection.abort()
 
     def _sweep(self) -> None:
+        self.start()  # first, so that a failure in here is not the last sweep
         now = self.now()
         for connections in (self.clients, self.upstreams):
             overdue = [each for each in connections if each.read_deadline <= now or each.write_deadline <= now]
@@ -92,4 +93,3 @@ class Edge:
                 connection.due(now)
         if self.observer.log is not None:
             self.observer.log.flush()
-        self.start()

@@ -20,7 +20,7 @@ def put(connection: UpstreamConnection) -> None:
     worker = connection.worker
     edge = connection.edge
     if len(worker.idle) >= MAX_IDLE_PER_WORKER or edge.draining:
-        connection.transport.close()
+        connection.close()
         return
     now = edge.now()
     connection.resume_reading()
@@ -37,7 +37,7 @@ def take(worker: Worker, now: float, repeatable: bool) -> UpstreamConnection | N
         connection: UpstreamConnection = idle.pop()  # type: ignore[assignment]  # see Worker.idle
         age = now - connection.idle_since
         if age >= worker.idle_limit or connection.transport.is_closing():
-            connection.transport.close()
+            connection.close()
             continue
         if not repeatable and age >= FRESH_ENOUGH:
             idle.append(connection)

@@ -12,12 +12,15 @@ cdef class UpstreamConnection(Connection):
     cdef public Exchange exchange
     cdef public bytes buffer
     cdef public BodyReader body
-    cdef public bint keep, reused
+    cdef public bint half_closed, keep, reused
     cdef public int interim
     cdef public double idle_since, idle_age
 
     cpdef begin(self, Exchange exchange)
     cpdef send(self, bytes payload)
+    cpdef pause_reading(self)
+    cpdef resume_reading(self)
+    cdef double _until_next(self, Exchange exchange) except? -1
     cdef _take_head(self, Exchange exchange, bytes data)
     cdef _pass_interim(self, Exchange exchange, ResponseHead head, bytes rest)
     cdef _answer_begins(self, Exchange exchange, ResponseHead head, bytes rest)

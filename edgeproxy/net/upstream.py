@@ -46,6 +46,7 @@ class UpstreamConnection(Connection):
         "body",
         "buffer",
         "exchange",
+        "half_closed",
         "idle_age",
         "idle_since",
         "interim",
@@ -60,6 +61,7 @@ class UpstreamConnection(Connection):
         self.exchange: Exchange | None = None
         self.buffer = b""
         self.body: BodyReader | None = None
+        self.half_closed = False  # one side of a tunnel has finished
         self.keep = False
         self.reused = False
         self.interim = 0
@@ -87,11 +89,10 @@ class UpstreamConnection(Connection):
 
     def eof_received(self) -> bool:
         exchange = self.exchange
-        if exchange is not None and exchange.framing == TUNNEL:
-            exchange.closed_sides += 1
-            exchange.client.write_eof()
-            return exchange.closed_sides < 2 and bool(self.transport.can_write_eof())
-        return False
+        if exchange is None or exchange.framing != TUNNEL or self.half_closed:
+            return False
+        self.half_closed = True
+        return exchange.client.write_eof() and bool(self.transport.can_write_eof())
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.edge.upstreams.discard(self)
@@ -106,6 +107,17 @@ class UpstreamConnection(Connection):
             self._body_ended(exchange)
         else:
             self._lost(exchange)
+
+    def pause_reading(self) -> None:
+        """Time does not run against a worker that we do not read."""
+        Connection.pause_reading(self)
+        if self.exchange is not None and self.exchange.responding:
+            self.read_deadline = FOREVER
+
+    def resume_reading(self) -> None:
+        Connection.resume_reading(self)
+        if self.exchange is not None and self.exchange.responding:
+            self.read_deadline = self._until_next(self.exchange)
 
     def pause_writing(self) -> None:
         self.note_unwritable()
@@ -146,10 +158,13 @@ class UpstreamConnection(Connection):
         self.read_deadline = self.edge.now() + self.edge.limits.tunnel_idle
 
     def end(self) -> None:
-        """The client's side of the tunnel is finished; with ours finished too, there is nothing left to wait for."""
-        if self.exchange is not None and self.exchange.closed_sides == 2:
-            self.transport.close()
-        elif not self.transport.is_closing() and self.transport.can_write_eof():
+        exchange = self.exchange
+        if self.half_closed or not self.transport.can_write_eof():
+            self.exchange = None
+            self.close()
+            self.edge.forwarder.succeeded(exchange)
+        elif not self.transport.is_closing():
+            self.half_closed = True
             self.transport.write_eof()
 
     def cancel(self) -> None:
@@ -162,7 +177,7 @@ class UpstreamConnection(Connection):
         end = data.find(b"\r\n\r\n")
         if end < 0 or end > MAX_RESPONSE_HEAD:
             self.buffer = data
-            if len(data) > MAX_RESPONSE_HEAD or data.count(b"\n") != data.count(b"\r\n"):
+            if end >= 0 or len(data) > MAX_RESPONSE_HEAD + 3 or data.count(b"\n") != data.count(b"\r\n"):
                 self._fail(exchange, BAD_RESPONSE, Stage.ANSWERING)
             return
         self.buffer = b""
@@ -194,12 +209,7 @@ class UpstreamConnection(Connection):
         exchange.responding = True
         exchange.status = head.status
         exchange.bytes_out += len(payload)
-        exchange.close = (
-            exchange.close
-            or not exchange.request_done
-            or self.edge.draining
-            or bool(exchange.head.websocket_key)  # it wanted to switch and could not: nobody knows what follows
-        )
+        exchange.close = exchange.close or not exchange.request_done or self.edge.draining
         self.keep = head.keep_alive and exchange.request_done and not exchange.exclusive and not extra
         wire = response_head(exchange, head)
         exchange.client.write(wire + response_payload(exchange, payload, body.done) if payload or body.done else wire)
@@ -207,7 +217,7 @@ class UpstreamConnection(Connection):
             self._complete(exchange)
         else:
             self.body = body
-            self.read_deadline = self.edge.now() + self.edge.limits.stream_idle
+            self.read_deadline = self._until_next(exchange)
 
     def _take_body(self, exchange: Exchange, body: BodyReader, data: bytes) -> None:
         try:
@@ -224,7 +234,14 @@ class UpstreamConnection(Connection):
             self.keep = self.keep and not extra
             self._complete(exchange)
         else:
-            self.read_deadline = self.edge.now() + self.edge.limits.stream_idle if self.reading else FOREVER
+            self.read_deadline = self._until_next(exchange)
+
+    def _until_next(self, exchange: Exchange) -> float:
+        """When the next piece of the answer must be there."""
+        if not self.reading:
+            return FOREVER
+        limits = self.edge.limits
+        return self.edge.now() + (limits.tunnel_idle if exchange.framing == TUNNEL else limits.stream_idle)
 
     def _body_ended(self, exchange: Exchange) -> None:
         """The worker closed, and that is how its answer was to end (RFC 9112 section 6.3, rule 8)."""
@@ -241,7 +258,6 @@ class UpstreamConnection(Connection):
             raise ProtocolError(BAD_RESPONSE, "101 without a matching handshake")
         exchange.responding = True
         exchange.status = 101
-        exchange.close = True
         exchange.client.write(switching_head(exchange, head) + rest)
         self.read_deadline = self.edge.now() + self.edge.limits.tunnel_idle
         exchange.client.switched()
@@ -255,7 +271,7 @@ class UpstreamConnection(Connection):
         if self.keep and self.writable:
             pool.put(self)
         else:
-            self.transport.close()
+            self.close()
         self.edge.forwarder.succeeded(exchange)
 
     def _lost(self, exchange: Exchange) -> None:
@@ -277,13 +293,13 @@ class UpstreamConnection(Connection):
 
     def drain(self) -> None:
         if self.exchange is None:
-            self.transport.close()
+            self.close()
 
     def due(self, now: float) -> None:
         exchange = self.exchange
-        if exchange is None:
-            self.transport.close()
-        elif exchange.framing == TUNNEL:
+        if exchange is None and not self.closing:
+            self.close()
+        elif exchange is None or exchange.framing == TUNNEL:
             self.transport.abort()
         else:
             fault = STALLED if exchange.responding else RESPONSE_TIMEOUT

@@ -14,7 +14,7 @@ cdef class Exchange:
     cdef public list unsent, kept, tried
     cdef public bint idempotent, request_done, exclusive, raced, responding, close, finished
     cdef public Py_ssize_t bytes_in, bytes_out, kept_bytes
-    cdef public int failovers, status, framing, closed_sides
+    cdef public int failovers, status, framing
 
     cpdef take(self, bytes payload)
     cpdef rewind(self)

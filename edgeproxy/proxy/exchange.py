@@ -42,8 +42,8 @@ class Client(Protocol):
     def switched(self) -> None:
         """Both connections are a tunnel from here on."""
 
-    def write_eof(self) -> None:
-        """The worker has finished its side of a tunnel."""
+    def write_eof(self) -> bool:
+        """The worker has finished its side of a tunnel; False where the client cannot be told so."""
 
     def resume_body(self) -> None:
         """The upstream takes more of the request body."""
@@ -66,7 +66,7 @@ class Upstream(Protocol):
         """Pass on bytes of a tunnel as they are."""
 
     def end(self) -> None:
-        """The client has finished its side of a tunnel."""
+        """The client has finished its side of a tunnel; where both have, it is over."""
 
     def cancel(self) -> None:
         """Nobody waits for the answer any more: end the connection now."""
@@ -85,7 +85,6 @@ class Exchange:
         "bytes_out",
         "client",
         "close",
-        "closed_sides",
         "exclusive",
         "failovers",
         "fault",
@@ -138,9 +137,9 @@ class Exchange:
         self.responding = False
         self.status = 0
         self.framing = RAW
-        self.closed_sides = 0  # of a tunnel: peers that have finished sending
         self.bytes_out = 0
-        self.close = not head.keep_alive
+        # One who wants to switch may already speak the other protocol: if it cannot, nobody knows what follows.
+        self.close = not head.keep_alive or bool(head.websocket_key)
         self.fault: Fault | None = None
         self.finished = False
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
-from edgeproxy.errors import CLIENT_LEFT, NO_WORKER, RESPONSE_TIMEOUT, STALLED, Fault
+from edgeproxy.errors import NO_WORKER, RESPONSE_TIMEOUT, STALLED, Fault
 from edgeproxy.policy.retry import Stage, Verdict, judge
 from edgeproxy.policy.worker import Worker
 from edgeproxy.proxy.exchange import Exchange, Upstream
@@ -65,6 +65,7 @@ class Forwarder:
         worker = self._release(exchange)
         if worker is not None:
             worker.succeeded()
+        exchange.fault = None  # of an earlier attempt
         exchange.client.finish(exchange)
 
     def failed(self, exchange: Exchange, fault: Fault, stage: Stage, reused: bool = False) -> None:
@@ -98,10 +99,9 @@ class Forwarder:
             exchange.client.answer(exchange, fault)
 
     def cancel(self, exchange: Exchange) -> None:
-        """The client left: the worker need not go on, and it is not the worker's failure."""
+        """The client left, or is refused: the worker need not go on, and it is not the worker's failure."""
         upstream = exchange.upstream
         self._release(exchange)
-        exchange.fault = exchange.fault or CLIENT_LEFT
         if upstream is not None:
             upstream.cancel()
 
