@@ -51,7 +51,7 @@ class Place:
 
 
 class ServiceDescription(BaseModel):
-    """One `[services.NAME]`. `port` None: the one in the coordinator's catalogue. `start_timeout` in seconds."""
+    """One `[services.NAME]`. `port` None: the one in the coordinator's catalogue. Timeouts in seconds."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -59,6 +59,7 @@ class ServiceDescription(BaseModel):
     port: Port | None = None
     health_path: HealthPath = "/health"
     start_timeout: Annotated[float, Field(gt=0, le=86400)] = 600.0
+    stop_timeout: Annotated[float, Field(ge=0, le=3600)] = 10.0
     env: dict[Variable, Template] = {}
 
     def argv(self, name: str, place: Place) -> list[str]:

@@ -122,9 +122,11 @@ class Membership:
             pass
 
     def _obey(self, answer: RegistrationAnswer | HeartbeatAnswer) -> None:
-        self._interval = answer.heartbeat_interval
-        if "assigned_services" in answer.model_fields_set:  # old coordinators answer heartbeats with "ok" alone
-            self._services.assign(answer.assigned_services, answer.service_configs)
+        """Old coordinators answer heartbeats with "ok" alone: that changes nothing."""
+        if "heartbeat_interval" in answer.model_fields_set:
+            self._interval = answer.heartbeat_interval
+        if "assigned_services" in answer.model_fields_set:
+            self._services.assign(answer.assigned_services, answer.service_configs, linger=self._interval)
 
     def _registration(self, capabilities: dict[str, Any]) -> Registration:
         return Registration(

@@ -16,6 +16,7 @@ from coordinator.agent.settings import EVERY_ADDRESS, AgentSettings
 from edgeproxy.cluster.client import CoordinatorClient
 from edgeproxy.cluster.urls import worker_url
 from edgeproxy.runtime.environment import ConfigurationError, reveal
+from edgeproxy.runtime.reaper import is_init, reap_orphans
 from edgeproxy.runtime.sockets import Bind
 
 ASK_TIMEOUT = 5.0  # seconds for any answer of the coordinator: below any interval between heartbeats worth the name
@@ -32,8 +33,6 @@ def run(settings: AgentSettings) -> int:
 
 async def _run(settings: AgentSettings, descriptions: Descriptions) -> int:
     stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
     load()  # measures from here on
     async with (
         CoordinatorClient(settings.coordinator_url, reveal(settings.api_key), timeout=ASK_TIMEOUT) as client,
@@ -47,6 +46,7 @@ async def _run(settings: AgentSettings, descriptions: Descriptions) -> int:
             lambda: membership.wake(),
         )
         membership = Membership(settings, client, services)
+        _listen_to_signals(stop, services)
         try:
             await _live(membership, services, stop)
         finally:
@@ -56,10 +56,24 @@ async def _run(settings: AgentSettings, descriptions: Descriptions) -> int:
     return 0
 
 
+def _listen_to_signals(stop: asyncio.Event, services: Services) -> None:
+    """The first means leave, the second now."""
+
+    def leave() -> None:
+        if stop.is_set():
+            services.kill()
+        stop.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        asyncio.get_running_loop().add_signal_handler(number, leave)
+
+
 async def _live(membership: Membership, services: Services, stop: asyncio.Event) -> None:
     try:
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(membership.live()), group.create_task(services.follow())]
+            if is_init():
+                tasks.append(group.create_task(reap_orphans()))
             await stop.wait()
             log.info("leaving")
             for task in tasks:

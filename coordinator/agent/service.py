@@ -18,7 +18,6 @@ EAGER: Final = 0.25  # seconds between questions while it does not answer yet
 CALM: Final = 2.0  # and while it does
 PATIENCE: Final = aiohttp.ClientTimeout(total=3.0)
 MISSES: Final = 2  # unanswered questions in a row that make a healthy service unhealthy
-STOP_GRACE: Final = 10.0
 
 log = structlog.get_logger(__name__)
 
@@ -60,9 +59,12 @@ class Service:
         if self._watcher is not None:
             self._watcher.cancel()
             await asyncio.wait({self._watcher})
-        await self._process.stop(STOP_GRACE)
+        await self._process.stop(self._description.stop_timeout)
         if self._claim is not None:
             self._claim.release()
+
+    def kill(self) -> None:
+        self._process.kill()
 
     @property
     def pid(self) -> int | None:

@@ -14,9 +14,11 @@ from coordinator.agent.ports import NoFreePort
 from coordinator.agent.service import Service
 from edgeproxy.cluster.messages import ServiceConfig, ServiceReport
 from edgeproxy.cluster.services import SERVICES
+from edgeproxy.runtime.tasks import hold
 
 FALLBACK_PORT: Final = 8200  # for a service that neither we nor the coordinator has a port for
 SWAP_PATIENCE: Final = 60.0  # seconds that what is to go waits for what replaces it
+MOST_LINGER: Final = 30.0
 RETRY: Final = 5.0  # seconds until a service that found no port is tried again
 
 log = structlog.get_logger(__name__)
@@ -41,7 +43,8 @@ class Services:
         self._on_change = on_change
         self._wanted: dict[str, int | None] = {}
         self._running: dict[str, Service] = {}
-        self._leaving: set[Service] = set()
+        self._leaving: dict[Service, asyncio.Task[None]] = {}
+        self._linger = 0.0
         self._refused: set[str] = set()
         self._changed = asyncio.Event()
 
@@ -53,8 +56,10 @@ class Services:
         """What is on its way out is told no more, before it stops."""
         return [service.report() for service in self._running.values()]
 
-    def assign(self, names: Sequence[str], configs: Sequence[ServiceConfig]) -> None:
-        """The whole assignment as it stands; what cannot be run here is refused, the rest goes on."""
+    def assign(self, names: Sequence[str], configs: Sequence[ServiceConfig], linger: float) -> None:
+        """The whole assignment as it stands; what cannot be run here is refused, the rest goes on. What goes
+        serves for another `linger` seconds: edges learn of it from lists that are that old."""
+        self._linger = min(linger, MOST_LINGER)
         ports = {config.name: config.port for config in configs}
         wanted = {name: ports.get(name) for name in names if name in self._descriptions}
         self._refuse(set(names) - wanted.keys())
@@ -69,13 +74,21 @@ class Services:
             self._changed.clear()
             missed = await self._start([name for name in self._wanted if name not in self._running])
             if any(name not in self._wanted for name in self._running) and await self._replacements_serve():
-                await self._stop([name for name in self._running if name not in self._wanted])
+                self._dismiss([name for name in self._running if name not in self._wanted])
             await self._wait(RETRY if missed else None)
 
     async def stop(self) -> None:
-        """All of them; also if they were being stopped already."""
-        await asyncio.gather(*(service.stop() for service in {*self._running.values(), *self._leaving}))
-        self._running.clear()
+        """All of them, at once."""
+        for task in self._leaving.values():
+            task.cancel()
+        if self._leaving:
+            await asyncio.wait(self._leaving.values())
+        await asyncio.gather(*(service.stop() for service in (*self._running.values(), *self._leaving)))
+
+    def kill(self) -> None:
+        """Whoever is still there when it has to be now."""
+        for service in (*self._running.values(), *self._leaving):
+            service.kill()
 
     async def _start(self, names: Sequence[str]) -> bool:
         """Whether one could not be started."""
@@ -109,13 +122,16 @@ class Services:
             await asyncio.sleep(0.1)
         return not self._changed.is_set()
 
-    async def _stop(self, names: Sequence[str]) -> None:
-        services = [self._running.pop(name) for name in names]
-        self._leaving.update(services)
-        self._on_change()
+    def _dismiss(self, names: Sequence[str]) -> None:
         log.info("not assigned any more", services=list(names))
-        await asyncio.gather(*(service.stop() for service in services))
-        self._leaving.difference_update(services)
+        for service in [self._running.pop(name) for name in names]:
+            self._leaving[service] = hold(self._retire(service))
+        self._on_change()
+
+    async def _retire(self, service: Service) -> None:
+        await asyncio.sleep(self._linger)
+        await service.stop()
+        del self._leaving[service]
 
     async def _wait(self, timeout: float | None) -> None:
         try:
