@@ -2,6 +2,8 @@
 PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
+PIP    := $(BIN)/pip install --quiet --disable-pip-version-check
+WAY    := $(shell find edgeproxy -name '*.pxd')
 
 .DEFAULT_GOAL := help
 .PHONY: help install run test lint bench clean
@@ -9,26 +11,26 @@ BIN    := $(VENV)/bin
 help: ## what there is to make
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
 
-$(BIN)/edgeproxy: pyproject.toml
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check --editable .
+# The modules with a .pxd beside them are compiled in place; a change to one compiles it again.
+$(VENV)/.installed: pyproject.toml setup.py $(WAY) $(WAY:.pxd=.py)
+	@test -d $(VENV) || $(PYTHON) -m venv $(VENV)
+	@echo "installing into $(VENV) (compiles the request's way, about a minute)"
+	@$(PIP) --editable .
 	@touch $@
 
-$(VENV)/.test: $(BIN)/edgeproxy
-	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[test,lint]'
+$(VENV)/.test: $(VENV)/.installed
+	@echo "installing what tests and lint need"
+	@$(PIP) --editable '.[test,lint]'
 	@touch $@
 
-$(VENV)/.bench: $(BIN)/edgeproxy
-	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[bench]'
-	@touch $@
+install: $(VENV)/.installed ## install into .venv
 
-install: $(BIN)/edgeproxy ## install into .venv
-
-run: $(BIN)/edgeproxy ## bring up the demo fleet; Ctrl-C ends it
+run: $(VENV)/.installed ## bring up the demo fleet; Ctrl-C ends it
 	@$(BIN)/python -m coordinator.demo
 
-test: $(VENV)/.test ## run every test
+test: $(VENV)/.test ## run every test, those of the wire also interpreted
 	$(BIN)/python -m pytest
+	EDGEPROXY_PURE=1 $(BIN)/python -m pytest tests/http tests/policy tests/proxy tests/net tests/wire
 
 lint: $(VENV)/.test ## ruff, mypy --strict, import-linter
 	$(BIN)/ruff check .
@@ -36,8 +38,9 @@ lint: $(VENV)/.test ## ruff, mypy --strict, import-linter
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench: $(VENV)/.bench ## CPU per request and throughput beside nginx and HAProxy
+bench: $(VENV)/.installed ## CPU per request and throughput beside nginx and HAProxy
 	$(BIN)/python -m bench
 
 clean: ## remove what install, test and bench left
+	find edgeproxy -name '*.so' -delete
 	rm -rf $(VENV) build .mypy_cache .ruff_cache .pytest_cache .hypothesis bench/results

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from coordinator.agent.settings import PREFIXES, AgentSettings
 from coordinator.settings import CoordinatorSettings, ReaderSettings, variables_help
 from edgeproxy import __version__
 from edgeproxy.runtime.environment import load, run_or_exit
@@ -23,12 +24,21 @@ app = typer.Typer(
 )
 
 VARIABLES = "Variables (NAME_FILE reads a value from a file; a flag wins):\n\n"
+COMMON = (
+    "\n\nLOG_LEVEL: debug, info, warning or error (default info)"
+    "\n\nLOG_FORMAT: json or console (default: console on a terminal)"
+)
 
 Url = Annotated[str | None, typer.Option("--url", help="the coordinator (env COORDINATOR_URL)")]
 Json = Annotated[bool, typer.Option("--json", help="print JSON, not a table")]
 
 
-@app.command(epilog=VARIABLES + variables_help(CoordinatorSettings))
+@app.command(
+    epilog=VARIABLES
+    + variables_help(CoordinatorSettings)
+    + "\n\nCOORDINATOR_CONFIG: TOML file that sets any of these"
+    + COMMON
+)
 def serve(
     host: Annotated[str | None, typer.Option(help="address to listen on (env COORDINATOR_HOST)")] = None,
     port: Annotated[int | None, typer.Option(help="port to listen on (env COORDINATOR_PORT)")] = None,
@@ -44,6 +54,20 @@ def serve(
         from coordinator.assemble import serve
 
         return serve(settings)
+
+    run_or_exit(main)
+
+
+@app.command(epilog=VARIABLES + variables_help(AgentSettings) + COMMON)
+def agent() -> None:
+    """Run the agent of this machine: join the fleet, run what the coordinator assigns."""
+
+    def main() -> int:
+        configure_logs()
+        settings = load(AgentSettings, prefix=PREFIXES, flags={})
+        from coordinator.agent.run import run
+
+        return run(settings)
 
     run_or_exit(main)
 

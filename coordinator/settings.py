@@ -72,7 +72,7 @@ def variables_help(*classes: type[EnvironmentSettings]) -> str:
     for cls in classes:
         for variable, name in cls.variables().items():
             field = cls.model_fields[name]
-            default = "" if field.default is None else f" (default {_shown(field.default)})"
+            default = f" (default {_shown(field.default)})" if field.default not in (None, ()) else ""
             lines.append(f"{variable}: {field.description}{default}")
     return "\n\n".join(lines)
 

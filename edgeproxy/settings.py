@@ -40,6 +40,7 @@ def _field(default: Any, variable: str, meaning: str, **rules: Any) -> Any:
 class ProxySettings(EnvironmentSettings):
     """`edgeproxy serve`."""
 
+    known = frozenset({"EDGEPROXY_PURE"})  # read before any setting: run interpreted
     mode: ClassVar[Literal["serve", "balance"]] = "serve"
 
     host: str = _field("0.0.0.0", "HOST", "address to listen on")

@@ -83,12 +83,8 @@ def services_text(ports: Ports) -> str:
     """services.toml with this fleet's ports in place of the standard ones."""
     text = files("coordinator.demo").joinpath("services.toml").read_text(encoding="utf-8")
     standard = Ports()
-    return (
-        text.replace(f"port = {standard.edge}\n", f"port = {ports.edge}\n")
-        .replace(f"port = {standard.balancer}\n", f"port = {ports.balancer}\n")
-        .replace(f'"{standard.edge_admin}"', f'"{ports.edge_admin}"')
-        .replace(f'"{standard.balancer_admin}"', f'"{ports.balancer_admin}"')
-    )
+    text = text.replace(f"port = {standard.edge}\n", f"port = {ports.edge}\n")
+    return text.replace(f"port = {standard.balancer}\n", f"port = {ports.balancer}\n")
 
 
 def _agent(name: str, kind: str, services: tuple[str, ...], ports: Ports, key: str, services_file: Path) -> Member:
@@ -97,6 +93,7 @@ def _agent(name: str, kind: str, services: tuple[str, ...], ports: Ports, key: s
         "API_KEY": key,
         "WORKER_ID": name,
         "WORKER_TYPE": kind,
+        "AGENT_HOST": HOST,
         "AGENT_SERVICES": ",".join(services),
         "AGENT_SERVICES_FILE": str(services_file),
     }

@@ -96,8 +96,10 @@ class LanguageModel:
         weights: dict[str, float] = defaultdict(float)
         factor = 1.0
         while True:
-            for token, source in self._next.get(context, ()):
-                weights[token] += factor * relevance[source]
+            seen = self._next.get(context, ())
+            total = sum(relevance[source] for _, source in seen)
+            for token, source in seen:
+                weights[token] += factor * relevance[source] / total
             if len(context) <= 1:
                 return dict(weights)
             context, factor = context[1:], factor * BACK_OFF

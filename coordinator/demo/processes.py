@@ -54,7 +54,8 @@ class Processes:
         """FleetError for a program that does not stay up; while the fleet starts, none has reason to end."""
         for process in self._running:
             if process.starts >= TRIES and process.state == "backoff":
-                last = process.tail[-1] if process.tail else "no output"
+                words = (line.strip("│ ") for line in reversed(process.tail) if any(map(str.isalnum, line)))
+                last = next(words, "no output")
                 raise FleetError(f"{process.name} does not start: {last} (see {self.logs / process.name}.log)")
 
     async def stop(self) -> None:

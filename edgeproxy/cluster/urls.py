@@ -22,6 +22,8 @@ def worker_url(value: str) -> str:
         raise ValueError(f"URL is longer than {MAX_URL} characters")
     if not value.isascii() or any(c <= " " or c == "\x7f" for c in value):
         raise ValueError("URL has characters other than printable ASCII")
+    if "?" in value or "#" in value:
+        raise ValueError("URL must not carry a query or fragment")
     try:
         parts = urlsplit(value)
         port = parts.port
@@ -41,8 +43,6 @@ def _check_shape(parts: SplitResult, port: int | None) -> None:
         raise ValueError("URL has no usable port")
     if "@" in parts.netloc:
         raise ValueError("URL must not carry a user or password")
-    if "?" in parts.geturl() or "#" in parts.geturl():
-        raise ValueError("URL must not carry a query or fragment")
     if not _PATH.fullmatch(parts.path):
         raise ValueError("URL has a path with characters that a path cannot have")
 

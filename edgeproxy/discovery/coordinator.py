@@ -1,13 +1,14 @@
 """The worker list from the coordinator: cached, refreshed in the background, served stale while it is away.
 
-A coordinator with its registry in memory knows nobody after a restart; workers come back one by one
-within a heartbeat or two. Such a list is *partial*: it says so (`settled: false`), or, from an older program,
-is empty. Then workers of the last full list stay beside it until that list is as old as `ttl`; health
-checks drop those that are really gone. A full list replaces everything at once.
+A coordinator with its registry in memory knows nobody after a restart; workers come back one by one within a heartbeat
+or two. Such a list is *partial*: it says so (`settled: false`), or, from an older program, is empty. Then workers that
+were listed less than `ttl` ago stay beside it; health checks drop those that are really gone. A full list replaces
+everything at once.
 """
 
 import asyncio
 import contextlib
+import itertools
 import logging
 import random
 from collections.abc import Callable, Iterator
@@ -17,7 +18,7 @@ from typing import Final, Protocol
 from aiocache import SimpleMemoryCache  # type: ignore[import-untyped]
 
 from edgeproxy.cluster.client import CoordinatorError
-from edgeproxy.cluster.messages import WorkerList, WorkerRecord
+from edgeproxy.cluster.messages import MAX_WORKERS, WorkerList, WorkerRecord
 from edgeproxy.cluster.services import SERVICES
 from edgeproxy.discovery.snapshot import Endpoint, Snapshot
 
@@ -52,8 +53,7 @@ class CoordinatorSource:
         self._refresh_every = refresh_s
         # timeout=None: aiocache's default wraps every look-up in a task
         self._cache = SimpleMemoryCache(ttl=ttl_s, timeout=None)
-        self._full: WorkerList | None = None
-        self._full_until = 0.0
+        self._remembered: dict[str, tuple[WorkerRecord, float]] = {}  # by worker: its record, until when
         self._version: str | None = None
         self._failures = 0
         self._poked = asyncio.Event()
@@ -98,15 +98,14 @@ class CoordinatorSource:
         return wait * random.uniform(1 - JITTER, 1 + JITTER)
 
     def _completed(self, listed: WorkerList) -> WorkerList:
-        """The list, with the workers of the last full one beside it while it is partial."""
-        partial = listed.settled is False or (listed.settled is None and not listed.workers)
-        if partial and self._full is not None and monotonic() < self._full_until:
-            present = {worker.worker_id for worker in listed.workers}
-            missing = [worker for worker in self._full.workers if worker.worker_id not in present]
-            return listed.model_copy(update={"workers": [*listed.workers, *missing]})
-        if not partial:
-            self._full, self._full_until = listed, monotonic() + self._ttl
-        return listed
+        """The list, with the workers that are remembered beside it while it is partial."""
+        now = monotonic()
+        fresh = {worker.worker_id: (worker, now + self._ttl) for worker in listed.workers}
+        if listed.settled is False or (listed.settled is None and not listed.workers):
+            held = {name: kept for name, kept in self._remembered.items() if name not in fresh and now < kept[1]}
+            fresh.update(itertools.islice(held.items(), max(0, MAX_WORKERS - len(fresh))))
+        self._remembered = fresh
+        return listed.model_copy(update={"workers": [worker for worker, _ in fresh.values()]})
 
     def _publish(self, listed: WorkerList) -> None:
         snapshot = snapshot_of(listed)

@@ -6,4 +6,5 @@ cdef class BodyReader:
     cdef long long _left
     cdef public bint done
 
+    cpdef skip(self, long long count)
     cpdef tuple feed(self, bytes data)

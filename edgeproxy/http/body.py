@@ -24,6 +24,16 @@ class BodyReader:
     def ends_with_connection(self) -> bool:
         return self._left == UNTIL_CLOSE
 
+    @property
+    def left(self) -> int:
+        """Bytes that are still to come, -1 where that is not known."""
+        return self._left if self._chunked is None and self._left >= 0 else -1
+
+    def skip(self, count: int) -> None:
+        """So many bytes of a body of known length have passed by without being seen here."""
+        self._left -= count
+        self.done = self._left == 0
+
     def feed(self, data: bytes) -> tuple[bytes, bytes]:
         """(payload, rest): `rest` is what follows the body, not empty only when `done`."""
         if self._chunked is not None:

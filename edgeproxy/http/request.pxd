@@ -15,9 +15,9 @@ cdef class RequestHead:
 
 
 cdef class _Special:
-    cdef list hosts, lengths, codings, connection, upgrade, expect
-    cdef bytes version
-    cdef int singles
+    cdef public list hosts, lengths, codings, connection, upgrade, expect
+    cdef public bytes version
+    cdef public int singles
 
 
 cpdef RequestHead parse_request(bytes data, Py_ssize_t end)

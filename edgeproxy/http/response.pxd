@@ -13,8 +13,8 @@ cdef class ResponseHead:
 
 
 cdef class _Special:
-    cdef list codings, connection
-    cdef long long length
+    cdef public list codings, connection
+    cdef public long long length
 
 
 @cython.locals(special=_Special, line_end=Py_ssize_t)

@@ -4,7 +4,7 @@ from edgeproxy.http.request cimport RequestHead
 from edgeproxy.net.connection cimport Connection
 from edgeproxy.proxy.exchange cimport Exchange
 
-cdef int TUNNEL, UNTIL_END
+cdef int TUNNEL, UNTIL_END, HIGH_WATER, BULK_BYTES, MAX_KEPT, SOURCE_ENDED, WHOLE
 cdef long long NO_BODY
 
 cdef class ClientConnection(Connection):

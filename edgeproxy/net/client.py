@@ -19,11 +19,12 @@ from edgeproxy.http.answer import PROBLEM, error_answer, options_answer, plain_a
 from edgeproxy.http.body import BodyReader
 from edgeproxy.http.framing import NO_BODY
 from edgeproxy.http.request import RequestHead, parse_request
+from edgeproxy.net.bulk import BULK_BYTES, SOURCE_ENDED, WHOLE, able
 from edgeproxy.net.connection import Connection
 from edgeproxy.net.edge import Edge
 from edgeproxy.net.limits import HIGH_WATER, LINGER_BYTES, LINGER_SECONDS, MAX_PIPELINED
 from edgeproxy.policy.address import Networks, is_trusted
-from edgeproxy.proxy.exchange import TUNNEL, UNTIL_END, Exchange
+from edgeproxy.proxy.exchange import MAX_KEPT, TUNNEL, UNTIL_END, Exchange
 from edgeproxy.proxy.pipeline import guard
 
 
@@ -236,8 +237,58 @@ class ClientConnection(Connection):
             self.read_deadline = self.edge.now() + self.edge.limits.body_idle
         if payload or body.done:
             exchange.take(payload)
-        if exchange.upstream is None and self.body is not None and exchange.bytes_in > HIGH_WATER:
-            self.pause_body()
+        if self.body is None:
+            return
+        if exchange.upstream is None:
+            if exchange.bytes_in > HIGH_WATER:
+                self.pause_body()
+        elif body.left >= BULK_BYTES:
+            self._try_bulk(exchange, body)
+
+    def _try_bulk(self, exchange: Exchange, body: BodyReader) -> None:
+        """The rest of a large body goes from socket to socket, unless it may have to be sent again from memory."""
+        upstream: Any = exchange.upstream
+        if (
+            (exchange.kept is None or exchange.head.length > MAX_KEPT)
+            and self.reading
+            and able(upstream.transport)
+            and able(self.transport)
+        ):
+            exchange.kept = None
+            self.begin_bulk(upstream, body.left)
+
+    def bulk_moved(self, count: int) -> None:
+        assert self.exchange is not None
+        assert self.body is not None
+        self.exchange.bytes_in += count
+        self.body.skip(count)
+        self.read_deadline = self.edge.now() + self.edge.limits.body_idle
+
+    def bulk_waits_for_sink(self, waits: bool) -> None:
+        assert self.exchange is not None
+        upstream: Any = self.exchange.upstream
+        if waits:
+            self.read_deadline = FOREVER
+            upstream.write_deadline = self.edge.now() + self.edge.limits.write_idle
+        else:
+            self.read_deadline = self.edge.now() + self.edge.limits.body_idle
+            upstream.write_deadline = FOREVER
+
+    def bulk_ended(self, outcome: int) -> None:
+        self.bulk = None
+        exchange = self.exchange
+        assert exchange is not None
+        upstream: Any = exchange.upstream
+        if outcome == WHOLE:
+            self.body = None
+            exchange.request_done = True
+            self.read_deadline = upstream.write_deadline = FOREVER
+            self.resume_reading()
+            upstream.sent()
+        elif outcome == SOURCE_ENDED:
+            self.transport.abort()
+        else:  # the upstream's own reader finds out: an early answer, or the end
+            upstream.read_deadline = self.edge.now() + LINGER_SECONDS
 
     def _refuse_body(self, exchange: Exchange, fault: Fault, detail: str) -> None:
         self.body = None
@@ -287,6 +338,7 @@ class ClientConnection(Connection):
         self.finish(exchange)
 
     def finish(self, exchange: Exchange) -> None:
+        self.end_bulk()
         exchange.finished = True
         self.exchange = None
         self.edge.observer.ended(exchange)
@@ -300,6 +352,7 @@ class ClientConnection(Connection):
     def break_off(self, exchange: Exchange, fault: Fault) -> None:
         """The client must see that the answer is not whole: too few bytes, no last chunk, or a reset where only
         the end of the connection marks the end of the body (RFC 9112 section 8)."""
+        self.end_bulk()
         exchange.finished = True
         exchange.fault = fault
         self.exchange = None
@@ -356,6 +409,7 @@ class ClientConnection(Connection):
         exchange = self.exchange
         if exchange is None:
             return
+        self.end_bulk()
         self.exchange = None
         self.body = None
         exchange.finished = True

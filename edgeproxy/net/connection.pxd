@@ -3,7 +3,7 @@ from edgeproxy.net.edge cimport Edge
 
 cdef class Connection:
     cdef public Edge edge
-    cdef public object transport, write
+    cdef public object transport, write, bulk
     cdef public bint reading, writable, closing
     cdef public double read_deadline, write_deadline
 

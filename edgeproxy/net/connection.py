@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from edgeproxy.clock import FOREVER
+from edgeproxy.net.bulk import Bulk
 from edgeproxy.net.edge import Edge
 from edgeproxy.net.limits import HIGH_WATER, LOW_WATER
 
@@ -16,12 +17,23 @@ class Connection:
     read something of what waits for it.
     """
 
-    __slots__ = ("closing", "edge", "read_deadline", "reading", "transport", "writable", "write", "write_deadline")
+    __slots__ = (
+        "bulk",
+        "closing",
+        "edge",
+        "read_deadline",
+        "reading",
+        "transport",
+        "writable",
+        "write",
+        "write_deadline",
+    )
 
     def __init__(self, edge: Edge) -> None:
         self.edge = edge
         self.transport: Any = None  # asyncio.Transport; Any, since every write goes through it
         self.write: Any = None
+        self.bulk: Bulk | None = None  # moves what arrives here past us
         self.closing = False  # nothing that still arrives is understood
         self.reading = True
         self.writable = True
@@ -39,7 +51,7 @@ class Connection:
             self.transport.pause_reading()
 
     def resume_reading(self) -> None:
-        if not self.reading and not self.transport.is_closing():
+        if not self.reading and self.bulk is None and not self.transport.is_closing():
             self.reading = True
             self.transport.resume_reading()
 
@@ -50,6 +62,25 @@ class Connection:
     def note_writable(self) -> None:
         self.writable = True
         self.write_deadline = self.edge.now() + self.edge.limits.write_idle if self.closing else FOREVER
+
+    def begin_bulk(self, sink: Connection, left: int) -> None:
+        """Let the next `left` bytes that arrive go to the sink's socket by themselves."""
+        Connection.pause_reading(self)
+        self.bulk = Bulk(self.edge.loop, self.transport, sink.transport, left, self)
+
+    def end_bulk(self) -> None:
+        if self.bulk is not None:
+            self.bulk.stop()
+            self.bulk = None
+
+    def bulk_moved(self, count: int) -> None:
+        """See `Mover`."""
+
+    def bulk_waits_for_sink(self, waits: bool) -> None:
+        """See `Mover`."""
+
+    def bulk_ended(self, outcome: int) -> None:
+        """See `Mover`."""
 
     def close(self) -> None:
         """Close once what waits has been sent, or the peer has had its time to read it."""

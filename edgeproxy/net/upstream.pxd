@@ -5,7 +5,7 @@ from edgeproxy.net.connection cimport Connection
 from edgeproxy.policy.worker cimport Worker
 from edgeproxy.proxy.exchange cimport Exchange
 
-cdef int CHUNKED, TUNNEL
+cdef int CHUNKED, RAW, TUNNEL, BULK_BYTES, SOURCE_ENDED, WHOLE
 
 cdef class UpstreamConnection(Connection):
     cdef public Worker worker

@@ -20,12 +20,13 @@ from edgeproxy.errors import (
 from edgeproxy.http.body import BodyReader
 from edgeproxy.http.response import ResponseHead, parse_response
 from edgeproxy.net import pool
+from edgeproxy.net.bulk import BULK_BYTES, SOURCE_ENDED, WHOLE, able
 from edgeproxy.net.connection import Connection
 from edgeproxy.net.edge import Edge
 from edgeproxy.net.limits import MAX_INTERIM, MAX_RESPONSE_HEAD
 from edgeproxy.policy.retry import Stage
 from edgeproxy.policy.worker import Worker
-from edgeproxy.proxy.exchange import CHUNKED, TUNNEL, Exchange
+from edgeproxy.proxy.exchange import CHUNKED, RAW, TUNNEL, Exchange
 from edgeproxy.proxy.relay import (
     interim_head,
     request_head,
@@ -96,6 +97,7 @@ class UpstreamConnection(Connection):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.edge.upstreams.discard(self)
+        self.end_bulk()
         exchange = self.exchange
         if exchange is None:
             pool.forget(self)
@@ -150,7 +152,12 @@ class UpstreamConnection(Connection):
         exchange = self.exchange
         assert exchange is not None
         self.write(request_payload(exchange, payload))
-        if exchange.request_done and not exchange.responding:
+        if exchange.request_done:
+            self.sent()
+
+    def sent(self) -> None:
+        """The request is complete: from now on the worker is waited for."""
+        if self.exchange is not None and not self.exchange.responding:
             self.read_deadline = self.edge.now() + self.edge.limits.first_byte
 
     def tunnel(self, data: bytes) -> None:
@@ -169,6 +176,7 @@ class UpstreamConnection(Connection):
             self.transport.write_eof()
 
     def cancel(self) -> None:
+        self.end_bulk()
         self.exchange = None
         self.transport.abort()
 
@@ -219,6 +227,8 @@ class UpstreamConnection(Connection):
         else:
             self.body = body
             self.read_deadline = self._until_next(exchange)
+            if body.left >= BULK_BYTES:
+                self._try_bulk(exchange, body)
 
     def _take_body(self, exchange: Exchange, body: BodyReader, data: bytes) -> None:
         try:
@@ -236,6 +246,46 @@ class UpstreamConnection(Connection):
             self._complete(exchange)
         else:
             self.read_deadline = self._until_next(exchange)
+            if body.left >= BULK_BYTES:
+                self._try_bulk(exchange, body)
+
+    def _try_bulk(self, exchange: Exchange, body: BodyReader) -> None:
+        """The rest of a large body goes from socket to socket, once all before it is on its way."""
+        client: Any = exchange.client
+        if exchange.framing == RAW and self.reading and able(client.transport) and able(self.transport):
+            self.begin_bulk(client, body.left)
+
+    def bulk_moved(self, count: int) -> None:
+        exchange, body = self.exchange, self.body
+        assert exchange is not None
+        assert body is not None
+        exchange.bytes_out += count
+        body.skip(count)
+        self.read_deadline = self.edge.now() + self.edge.limits.stream_idle
+
+    def bulk_waits_for_sink(self, waits: bool) -> None:
+        assert self.exchange is not None
+        client: Any = self.exchange.client
+        if waits:
+            self.read_deadline = FOREVER
+            client.write_deadline = self.edge.now() + self.edge.limits.write_idle
+        else:
+            self.read_deadline = self.edge.now() + self.edge.limits.stream_idle
+            client.write_deadline = FOREVER
+
+    def bulk_ended(self, outcome: int) -> None:
+        self.bulk = None
+        exchange = self.exchange
+        assert exchange is not None
+        client: Any = exchange.client
+        if outcome == WHOLE:
+            client.write_deadline = FOREVER
+            Connection.resume_reading(self)
+            self._complete(exchange)
+        elif outcome == SOURCE_ENDED:
+            self._fail(exchange, TRUNCATED, Stage.FORWARDED)
+        else:
+            client.abort()
 
     def _until_next(self, exchange: Exchange) -> float:
         """When the next piece of the answer must be there."""
@@ -288,6 +338,7 @@ class UpstreamConnection(Connection):
             self.edge.forwarder.failed(exchange, RESET, Stage.SENT)
 
     def _fail(self, exchange: Exchange, fault: Fault, stage: Stage) -> None:
+        self.end_bulk()
         self.exchange = None
         self.transport.abort()
         self.edge.forwarder.failed(exchange, fault, Stage.FORWARDED if exchange.responding else stage)

@@ -74,13 +74,19 @@ class EnvironmentSettings(BaseSettings):
 S = TypeVar("S", bound=EnvironmentSettings)
 
 
-def load(cls: type[S], *, prefix: str, flags: Mapping[str, object], environ: Mapping[str, str] = os.environ) -> S:
+def load(
+    cls: type[S],
+    *,
+    prefix: str | tuple[str, ...],
+    flags: Mapping[str, object],
+    environ: Mapping[str, str] = os.environ,
+) -> S:
     """The settings, or ConfigurationError. `flags` are named as fields or variables; None is not given.
 
-    `{prefix}CONFIG` names a TOML file whose keys are names of variables. Unknown names that begin with
-    `prefix` are an error, in the file any unknown name is.
+    `{prefix}CONFIG` (of several the first) names a TOML file whose keys are names of variables. Unknown names
+    that begin with a prefix are an error, in the file any unknown name is.
     """
-    config = prefix + "CONFIG"
+    config = (prefix if isinstance(prefix, str) else prefix[0]) + "CONFIG"
     names = {*cls.variables(), *cls.known, config}
     _refuse_unknown((name for name in environ if name.startswith(prefix)), names)
     path = environ.get(config)

@@ -62,6 +62,10 @@ class ManagedProcess:
             self._spawn()
             self._keeper = hold(self._keep())
 
+    def set_command(self, argv: Sequence[str], environment: Mapping[str, str]) -> None:
+        """What is run from the next start on."""
+        self._argv, self._environment = list(argv), dict(environment)
+
     async def stop(self, grace_s: float = 10.0) -> None:
         """SIGTERM to its group, SIGKILL after the grace: nothing of it is left when this returns."""
         if self._keeper is not None:
@@ -71,13 +75,17 @@ class ManagedProcess:
         try:
             await self._terminate(grace_s)
         finally:  # also if we are cancelled in our patience
-            self._signal(signal.SIGKILL)
+            self.kill()
         if self._exited is not None:
             await asyncio.shield(self._exited)
         if self._output is not None:
             await asyncio.wait({self._output})
         self.pid = None
         self._set("stopped")
+
+    def kill(self) -> None:
+        """Now; it is started again unless it is being stopped."""
+        self._signal(signal.SIGKILL)
 
     async def _terminate(self, grace_s: float) -> None:
         self._signal(signal.SIGTERM)

@@ -20,6 +20,7 @@ from edgeproxy.runtime.child import GRACE
 from edgeproxy.runtime.environment import EXIT_CONFIGURATION, EXIT_FAILURE, EXIT_NOT_STARTED
 from edgeproxy.runtime.handle import ChildHandle, Program
 from edgeproxy.runtime.notify import notify_ready, notify_reloading, notify_stopping
+from edgeproxy.runtime.reaper import is_init, reap_orphans
 from edgeproxy.runtime.spawn import describe_exit
 from edgeproxy.runtime.tasks import hold
 
@@ -138,6 +139,8 @@ class Supervisor:
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(self._keep(slot)) for slot in self._slots]
             tasks += [group.create_task(self._roll_on_request()), group.create_task(self._end_hung())]
+            if is_init():
+                tasks.append(group.create_task(reap_orphans()))
             await self._stopping.wait()
             for task in tasks:
                 task.cancel()

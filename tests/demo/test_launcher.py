@@ -20,17 +20,34 @@ async def demo(directory: Path, **environment: str) -> tuple[int | None, str, st
     return process.returncode, out.decode(), error.decode()
 
 
-@pytest.mark.parametrize("variable", ["EDGEPROXY_PORT", "DEMO_BALANCER_PORT", "COORDINATOR_PORT"])
+PORTS = ("EDGEPROXY_PORT", "DEMO_BALANCER_PORT", "COORDINATOR_PORT")
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports that nobody uses, nor those 1000 above, where the admin listeners go."""
+    found: list[int] = []
+    for port in range(20_100, 60_000, 37):
+        with socket.socket() as public, socket.socket() as admin:
+            try:
+                public.bind(("127.0.0.1", port))
+                admin.bind(("127.0.0.1", port + 1000))
+            except OSError:
+                continue
+        found.append(port)
+        if len(found) == count:
+            break
+    return found
+
+
+@pytest.mark.parametrize("variable", PORTS)
 async def test_a_port_in_use_is_one_line_and_exit_1(tmp_path: Path, variable: str) -> None:
-    with socket.socket() as taken, socket.socket() as other:
-        for probe in (taken, other):
-            probe.bind(("127.0.0.1", 0))
+    ports = dict(zip(PORTS, free_ports(len(PORTS)), strict=True))
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", ports[variable]))
         taken.listen()
-        free, used = str(other.getsockname()[1]), taken.getsockname()[1]
-        other.close()
-        code, _, error = await demo(tmp_path, **{"COORDINATOR_PORT": free, variable: str(used)})
+        code, _, error = await demo(tmp_path, **{name: str(port) for name, port in ports.items()})
     assert (code, error.count("\n")) == (1, 1)
-    assert f"port {used} (" in error
+    assert f"port {ports[variable]} (" in error
     assert variable in error
     assert list((tmp_path / "logs").glob("coordinator*")) == []  # nothing was started
 

@@ -1,0 +1,65 @@
+import pytest
+
+from coordinator.agent.place import Site, service_environment
+from coordinator.agent.run import find_site
+from coordinator.agent.settings import AgentSettings
+
+
+@pytest.mark.parametrize(
+    ("site", "url"),
+    [
+        (Site("10.0.0.1", "10.0.0.1", "http://c"), "http://10.0.0.1:81"),
+        (Site("::1", "::1", "http://c"), "http://[::1]:81"),
+        (Site("10.0.0.1", "10.0.0.1", "http://c", tunnel="https://t"), "https://t"),
+        (Site("10.0.0.1", "10.0.0.1", "http://c", tunnel="https://{name}-{port}.t"), "https://ocr-81.t"),
+    ],
+)
+def test_where_users_requests_go(site: Site, url: str) -> None:
+    assert site.service_url("ocr", 81) == url
+
+
+@pytest.mark.parametrize(
+    ("bind", "url"),
+    [("10.0.0.1", "http://10.0.0.1:81/h"), ("0.0.0.0", "http://127.0.0.1:81/h"), ("::", "http://[::1]:81/h")],
+)
+def test_health_is_asked_where_the_service_listens_whatever_the_tunnel(bind: str, url: str) -> None:
+    assert Site(bind, "10.0.0.1", "http://c", tunnel="https://t").health_url(81, "/h") == url
+
+
+def test_services_do_not_inherit_what_steers_the_agent() -> None:
+    given = {
+        "PATH": "/bin",
+        "EDGEPROXY_API_KEYS": "users",
+        "COORDINATOR_URL": "http://c",
+        "API_KEY": "secret",
+        "API_KEY_FILE": "/secret",
+        "WORKER_ID": "w1",
+        "AGENT_HOST": "h",
+        "NOTIFY_SOCKET": "/run/systemd/notify",
+        "RUNTIME_CHANNEL_FD": "3",
+    }
+    assert service_environment(given) == {
+        "PYTHONUNBUFFERED": "1",
+        "PATH": "/bin",
+        "EDGEPROXY_API_KEYS": "users",
+        "COORDINATOR_URL": "http://c",
+    }
+
+
+@pytest.mark.parametrize(
+    ("settings", "bind", "address"),
+    [
+        (AgentSettings(), "127.0.0.1", "127.0.0.1"),
+        (AgentSettings(host="10.9.9.9"), "10.9.9.9", "10.9.9.9"),
+        (AgentSettings(host="0.0.0.0"), "0.0.0.0", "127.0.0.1"),
+    ],
+)
+def test_the_site_is_our_side_of_the_way_to_the_coordinator(settings: AgentSettings, bind: str, address: str) -> None:
+    site = find_site(settings, "http://127.0.0.1:8080")
+    assert (site.bind, site.address) == (bind, address)
+
+
+def test_a_tunnel_may_be_given_and_not_used() -> None:
+    settings = AgentSettings(tunnel_url="https://t", use_tunnel=False)
+    assert find_site(settings, "http://127.0.0.1").tunnel is None
+    assert settings.machine_tunnel is None
