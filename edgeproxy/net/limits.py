@@ -25,6 +25,8 @@ class Limits:
 
     head_bytes: int = 16 * 1024
     body_bytes: int = 100 * 1024 * 1024
+    handshake: float = 10.0
+    """From a connection's beginning to the end of its TLS handshake."""
     head: float = 10.0
     """From a request's first byte to the end of its head."""
     body_idle: float = 30.0
