@@ -424,7 +424,9 @@ class ClientConnection(Connection):
 
     def due(self, now: float) -> None:
         exchange = self.exchange
-        if self.write_deadline <= now:
+        if self.closing:
+            self.closing_due(now)
+        elif self.write_deadline <= now:
             self.transport.abort()
         elif self.lingering and self.transport.get_write_buffer_size():
             self.read_deadline = now + LINGER_SECONDS

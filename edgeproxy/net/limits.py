@@ -20,7 +20,8 @@ FRESH_ENOUGH = 1.0
 class Limits:
     """What an operator may change: sizes in bytes, times in seconds.
 
-    `head`: from a request's first byte to the end of its head. `body_idle`: between two pieces of a request body.
+    `handshake`: from a connection's beginning to the end of its TLS handshake. `head`: from a request's first byte to
+    the end of its head. `body_idle`: between two pieces of a request body.
     `keep_alive`: between two requests of a connection. `write_idle`: for a peer to read some of what waits for
     it. `connect`: for a worker to accept. `first_byte`: from the end of the request to the head of the answer.
     `stream_idle`: between two pieces of an answer. `tunnel_idle`: a WebSocket on which neither side speaks.
@@ -31,6 +32,7 @@ class Limits:
         "body_idle",
         "connect",
         "first_byte",
+        "handshake",
         "head",
         "head_bytes",
         "keep_alive",
@@ -44,6 +46,7 @@ class Limits:
         *,
         head_bytes: int = 16 * 1024,
         body_bytes: int = 100 * 1024 * 1024,
+        handshake: float = 10.0,
         head: float = 10.0,
         body_idle: float = 30.0,
         keep_alive: float = 75.0,
@@ -55,6 +58,7 @@ class Limits:
     ) -> None:
         self.head_bytes = head_bytes
         self.body_bytes = body_bytes
+        self.handshake = handshake
         self.head = head
         self.body_idle = body_idle
         self.keep_alive = keep_alive

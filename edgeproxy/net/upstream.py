@@ -344,9 +344,12 @@ class UpstreamConnection(PooledConnection):
 
     def due(self, now: float) -> None:
         exchange = self.exchange
-        if exchange is None and not self.closing:
-            self.close()
-        elif exchange is None or exchange.framing == TUNNEL:
+        if exchange is None:
+            if self.closing:
+                self.closing_due(now)
+            else:
+                self.close()
+        elif exchange.framing == TUNNEL:
             self.transport.abort()
         else:
             fault = STALLED if exchange.responding else RESPONSE_TIMEOUT
