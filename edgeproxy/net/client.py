@@ -260,7 +260,7 @@ class ClientConnection(Connection):
         assert self.body is not None
         self.exchange.bytes_in += count
         self.body.skip(count)
-        self.read_deadline = self.edge.clock.now + self.edge.limits.body_idle
+        self.read_deadline = self.edge.clock.tick() + self.edge.limits.body_idle
 
     def bulk_waits_for_sink(self, waits: bool) -> None:
         assert self.exchange is not None

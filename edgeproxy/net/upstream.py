@@ -255,7 +255,7 @@ class UpstreamConnection(PooledConnection):
         assert body is not None
         exchange.bytes_out += count
         body.skip(count)
-        self.read_deadline = self.edge.clock.now + self.edge.limits.stream_idle
+        self.read_deadline = self.edge.clock.tick() + self.edge.limits.stream_idle
 
     def bulk_waits_for_sink(self, waits: bool) -> None:
         assert self.exchange is not None
