@@ -10,7 +10,7 @@ from edgeproxy.proxy.exchange cimport Exchange
 cdef int CHUNKED, RAW, TUNNEL, UNTIL_END
 cdef long long NO_BODY, UNTIL_CHUNKED
 cdef list _STATUS_LINES
-cdef bytes VIA, _VIA_1_0
+cdef bytes _VIA_1_0
 
 @cython.locals(head=RequestHead, forwarded=bytes, host=bytes)
 cpdef bytes request_head(Exchange exchange, Worker worker)

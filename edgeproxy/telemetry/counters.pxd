@@ -1,8 +1,6 @@
 # Types of the compiled way; the source is the .py beside it.
 cimport cython
 
-cdef tuple BUCKETS
-
 cdef class RouteCounts:
     cdef dict _answers
     cdef bytes _method
