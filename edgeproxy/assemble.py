@@ -26,7 +26,7 @@ from edgeproxy.net.certificates import Pair, PairFiles, PairWatch
 from edgeproxy.net.client import ClientConnection
 from edgeproxy.net.dial import NetworkDialer
 from edgeproxy.net.edge import Edge
-from edgeproxy.net.tls import ServerTls
+from edgeproxy.net.tls import DepartureWatch, ServerTls
 from edgeproxy.proxy.observe import Observer
 from edgeproxy.proxy.table import Table
 from edgeproxy.routes import COORDINATOR, Routes
@@ -248,6 +248,7 @@ async def serve(child: Child, settings: ProxySettings) -> None:
         await loop.create_server(lambda: ClientConnection(edge, trusted), sock=sock, **options)  # type: ignore[arg-type,return-value]
         for sock in child.sockets
     ]
+    departures = DepartureWatch(edge) if tls else None
     child.ready()
     reports = loop.create_task(_send_counters(child, counters))
     seconds = await child.until_drain()
@@ -255,6 +256,8 @@ async def serve(child: Child, settings: ProxySettings) -> None:
     reports.cancel()
     child.send(counters.as_message())
     edge.stop()
+    if departures is not None:
+        departures.stop()
     await dialer.close()
     if access_log is not None:
         access_log.close()

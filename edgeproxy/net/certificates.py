@@ -164,18 +164,24 @@ class PairWatch:
         rests, self._seen = signature == self._seen, signature
         if not rests or signature == self._judged:
             return None
-        try:
-            pair = self._files.read()
-            reason = pair.fault(datetime.now(UTC)) and f"it {pair.fault(datetime.now(UTC))}"
-        except ConfigurationError as error:
-            reason = str(error)
+        pair, reason = self._judge()
         if self._files.signature() != signature:
             return None  # changed while it was read: what was seen is no whole
         self._judged = signature
         if reason:
             log.error("the new certificate is not used, the one before stays", reason=reason)
-            return None
-        return pair if pair != self.pair else None
+        return pair
+
+    def _judge(self) -> tuple[Pair | None, str]:
+        """A pair that is new and good, or why it is not good."""
+        try:
+            pair = self._files.read()
+        except ConfigurationError as error:
+            return None, str(error)
+        if pair == self.pair:
+            return None, ""
+        fault = pair.fault(datetime.now(UTC))
+        return (None, f"it {fault}") if fault else (pair, "")
 
 
 def day(time: datetime) -> str:
