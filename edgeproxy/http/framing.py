@@ -46,5 +46,5 @@ def connection_options(values: list[bytes], fault: Fault) -> set[bytes]:
 
 def without(fields: bytes, named: set[bytes]) -> bytes:
     """Field lines less those of the names given in lower case."""
-    lines = fields.split(b"\r\n")[:-1]
-    return b"".join(line + b"\r\n" for line in lines if line.partition(b":")[0].lower() not in named)
+    lines = fields.split(b"\r\n")  # the last one is empty
+    return b"".join(line + b"\r\n" for line in lines if line and line.partition(b":")[0].lower() not in named)

@@ -56,9 +56,10 @@ class NetworkDialer:
                 )
         except TimeoutError:
             return CONNECT_TIMEOUT
-        except (OSError, ssl.SSLError):
+        except (OSError, ValueError):  # ssl.SSLError is the one, a host that is no name the other
             return CONNECT_FAILED
-        return connection
+        # It may have closed or spoken already, and then nobody will say so again.
+        return CONNECT_FAILED if connection.transport.is_closing() else connection
 
     async def close(self) -> None:
         for task in list(self._dials):

@@ -20,7 +20,7 @@ from edgeproxy.errors import (
 from edgeproxy.http.body import BodyReader
 from edgeproxy.http.response import ResponseHead, parse_response
 from edgeproxy.net import pool
-from edgeproxy.net.bulk import BULK_BYTES, SOURCE_ENDED, WHOLE, able
+from edgeproxy.net.bulk import BULK_BYTES, SOURCE_ENDED, WHOLE, able, has_more
 from edgeproxy.net.connection import Connection
 from edgeproxy.net.edge import Edge
 from edgeproxy.net.limits import MAX_INTERIM, MAX_RESPONSE_HEAD
@@ -280,6 +280,7 @@ class UpstreamConnection(Connection):
         client: Any = exchange.client
         if outcome == WHOLE:
             client.write_deadline = FOREVER
+            self.keep = self.keep and not has_more(self.transport)
             Connection.resume_reading(self)
             self._complete(exchange)
         elif outcome == SOURCE_ENDED:

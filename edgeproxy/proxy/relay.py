@@ -20,17 +20,20 @@ def request_head(exchange: Exchange, worker: Worker) -> bytes:
     """The request line and fields for one worker, closing empty line included."""
     head = exchange.head
     client = exchange.client
-    forwarded = _with_earlier_proxies(head, client.forwarded) if client.trusted and head.forwarded else client.forwarded
+    forwarded, host = client.forwarded, head.host
+    if client.trusted and head.forwarded:
+        forwarded, host = _with_earlier_proxies(head, forwarded)
+    target = head.target[exchange.route.strip :]
     return b"%b %b%b HTTP/1.1\r\nHost: %b\r\n%b%b%b%bX-Forwarded-Host: %b\r\nX-Request-ID: %b\r\n\r\n" % (
         head.method,
         worker.base_path,
-        head.target[exchange.route.strip :] or b"/",
+        target if target.startswith(b"/") else b"/" + target,
         worker.origin,
         head.fields,
         _request_framing(head),
         VIA if head.minor == 1 else _VIA_1_0,
         forwarded,
-        head.host,
+        host,
         exchange.request_id,
     )
 
@@ -45,16 +48,23 @@ def _request_framing(head: RequestHead) -> bytes:
     return b"Content-Length: 0\r\n" if head.method in _WITH_BODY else b""
 
 
-def _with_earlier_proxies(head: RequestHead, own: bytes) -> bytes:
-    """A trusted proxy's account of the client, with its own address appended (X-Forwarded-For is a list)."""
+def _with_earlier_proxies(head: RequestHead, own: bytes) -> tuple[bytes, bytes]:
+    """A trusted proxy's account of the client, with its own address appended (X-Forwarded-For is a list), and the
+    host that the client has asked it for."""
     address, _, scheme = own.partition(b"\r\n")
-    hops = [value for name, value in head.forwarded or () if name.lower() == b"x-forwarded-for"]
-    others = [(name, value) for name, value in head.forwarded or () if name.lower() != b"x-forwarded-for"]
-    if any(name.lower() == b"x-forwarded-proto" for name, _ in others):
-        scheme = b""
+    hops, hosts, others = [], [], b""
+    for name, value in head.forwarded or ():
+        lowered = name.lower()
+        if lowered == b"x-forwarded-for":
+            hops.append(value)
+        elif lowered == b"x-forwarded-host":
+            hosts.append(value)
+        else:
+            others += name + b": " + value + b"\r\n"
+            if lowered == b"x-forwarded-proto":
+                scheme = b""
     hops.append(address.partition(b": ")[2])
-    lines = b"".join(b"%b: %b\r\n" % other for other in others)
-    return b"X-Forwarded-For: " + b", ".join(hops) + b"\r\n" + scheme + lines
+    return b"X-Forwarded-For: " + b", ".join(hops) + b"\r\n" + scheme + others, (hosts or [head.host])[0]
 
 
 def request_payload(exchange: Exchange, payload: bytes) -> bytes:
