@@ -12,8 +12,9 @@ cdef long long NO_BODY, UNTIL_CHUNKED
 cdef FieldNames REQUEST_FIELDS
 cdef dict _USUAL_CONNECTION
 cdef set _hosts
-cdef bytes _GET
+cdef bytes _GET, _HTTP_1
 
+@cython.no_gc
 cdef class RequestHead(Notes):
     cdef public bytes method, target, host, websocket_key, request_id
     cdef public int minor
@@ -34,9 +35,11 @@ cdef class RequestHead(Notes):
 cpdef RequestHead parse_request(bytes data, Py_ssize_t end)
 
 @cython.locals(
-    seen="const unsigned char*", method_end=Py_ssize_t, target_end=Py_ssize_t, end=Py_ssize_t, method=bytes, version=bytes
+    seen="const unsigned char*", method_end=Py_ssize_t, target_end=Py_ssize_t, end=Py_ssize_t, method=bytes
 )
 cdef tuple _parse_request_line(bytes data)
+@cython.locals(seen="const unsigned char*", prefix="const unsigned char*", index=int, minor=int)
+cdef bint _is_ours(bytes data, Py_ssize_t at) except -1
 @cython.locals(upgrading=bint)
 cdef _judge(RequestHead head)
 cdef list _and(list values, bytes value)

@@ -42,6 +42,7 @@ MAX_TARGET = 8192
 _MAX_METHOD = 32
 
 _CR, _LF, _SLASH, _ZERO = 13, 10, 47, 48
+_HTTP_1 = b"HTTP/1."
 _GET = b"GET"  # one object for all, whose hash is known
 _USUAL_CONNECTION = {b"keep-alive": True, b"Keep-Alive": True, b"close": False}
 _REFUSED_METHODS = frozenset({b"CONNECT", b"TRACE"})
@@ -170,8 +171,7 @@ def _parse_request_line(data: bytes) -> tuple[RequestHead, int]:
     seen = data
     method_end, target_end = scan_request_line(data)
     end = target_end + 9
-    version = seen[target_end + 1 : end]
-    if seen[end] != _CR or seen[end + 1] != _LF or (version != b"HTTP/1.1" and version != b"HTTP/1.0"):
+    if not _is_ours(data, target_end + 1):
         raise _not_our_version(data[target_end + 1 :].partition(b"\r\n")[0])
     if method_end > _MAX_METHOD:
         raise ProtocolError(MALFORMED, "the method is too long")
@@ -181,6 +181,17 @@ def _parse_request_line(data: bytes) -> tuple[RequestHead, int]:
     if method in _REFUSED_METHODS:
         raise ProtocolError(METHOD_REFUSED, "CONNECT and TRACE are not served")
     return RequestHead(method, seen[method_end + 1 : target_end], seen[end - 1] - _ZERO), end + 2
+
+
+def _is_ours(data: bytes, at: int) -> bool:
+    """Whether `HTTP/1.1` or `HTTP/1.0` and the end of the line stand there."""
+    seen = data
+    prefix = _HTTP_1
+    for index in range(7):
+        if seen[at + index] != prefix[index]:
+            return False
+    minor = seen[at + 7]
+    return (minor == _ZERO or minor == _ZERO + 1) and seen[at + 8] == _CR and seen[at + 9] == _LF
 
 
 def _not_our_version(version: bytes) -> ProtocolError:

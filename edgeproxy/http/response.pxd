@@ -10,6 +10,7 @@ cdef long long NO_BODY, UNTIL_CHUNKED, UNTIL_CLOSE
 cdef FieldNames RESPONSE_FIELDS
 cdef dict _status_lines
 
+@cython.no_gc
 cdef class ResponseHead(Notes):
     cdef public bytes reason, upgrade, websocket_accept
     cdef public int status, minor, idle_limit

@@ -109,6 +109,8 @@ def _line_end(data: bytes) -> int:
     at = 0
     while seen[at] != _CR:
         at += 1
+    if seen[at + 1] != _LF:
+        raise ProtocolError(BAD_RESPONSE, "a bare CR in the status line")
     return at
 
 
@@ -116,8 +118,6 @@ def _parse_status_line(data: bytes, end: int) -> ResponseHead:
     """`HTTP/1.x SP status SP [reason]`; the reason may be missing with its space, as some servers send it."""
     seen = data
     line = seen[:end]
-    if seen[end + 1] != _LF:
-        raise ProtocolError(BAD_RESPONSE, "a bare CR in the status line")
     known = _status_lines.get(line)
     if known is None:
         match = _STATUS_LINE.fullmatch(line)

@@ -6,6 +6,7 @@ from edgeproxy.http.fields cimport FieldNames
 cdef int _CR, _LF, _SPACE, _TAB, _COLON, NAME, ODD_NAME, VALUE, TARGET, PLAIN, DROP
 cdef bytes CLASSES
 
+@cython.no_gc
 cdef class Notes:
     cdef public bytes fields
     cdef public int count
@@ -26,3 +27,6 @@ cpdef tuple scan_request_line(bytes data)
 
 @cython.locals(seen="const unsigned char*", size=Py_ssize_t, at=Py_ssize_t, byte=int)
 cpdef Py_ssize_t head_end(bytes data) except? -2
+
+@cython.locals(seen="const unsigned char*")
+cpdef bytes tail(bytes data, Py_ssize_t at)

@@ -55,6 +55,12 @@ def head_end(data: bytes) -> int:
     return -1
 
 
+def tail(data: bytes, at: int) -> bytes:
+    """data[at:], without a slice object."""
+    seen = data
+    return seen[at : len(data)]
+
+
 def scan_request_line(data: bytes) -> tuple[int, int]:
     """(end of the method, end of the target) of `method SP target SP ...` (RFC 9112 section 3)."""
     seen = data

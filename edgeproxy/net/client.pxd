@@ -1,6 +1,6 @@
 # Types of the compiled way; the source is the .py beside it.
 from edgeproxy.http.body cimport BodyReader
-from edgeproxy.http.scan cimport head_end
+from edgeproxy.http.scan cimport head_end, tail
 from edgeproxy.http.request cimport RequestHead, parse_request
 from edgeproxy.net.edge cimport Edge
 from edgeproxy.net.connection cimport Connection

@@ -19,7 +19,7 @@ from edgeproxy.http.answer import PROBLEM, error_answer, options_answer, plain_a
 from edgeproxy.http.body import BodyReader
 from edgeproxy.http.framing import NO_BODY
 from edgeproxy.http.request import RequestHead, parse_request
-from edgeproxy.http.scan import head_end
+from edgeproxy.http.scan import head_end, tail
 from edgeproxy.net.bulk import BULK_BYTES, SOURCE_ENDED, WHOLE, able
 from edgeproxy.net.connection import Connection
 from edgeproxy.net.edge import Edge
@@ -149,7 +149,7 @@ class ClientConnection(Connection):
             return False
         self.buffer = b""
         self.skipped = False
-        self._begin(head, data[end + 4 :])
+        self._begin(head, tail(data, end + 4))
         return True
 
     def _head_incomplete(self, data: bytes, end: int) -> None:

@@ -18,8 +18,9 @@ from edgeproxy.errors import (
     ProtocolError,
 )
 from edgeproxy.http.body import BodyReader
+from edgeproxy.http.framing import NO_BODY
 from edgeproxy.http.response import ResponseHead, parse_response
-from edgeproxy.http.scan import head_end
+from edgeproxy.http.scan import head_end, tail
 from edgeproxy.net.bulk import BULK_BYTES, SOURCE_ENDED, WHOLE, able, has_more
 from edgeproxy.net.connection import Connection
 from edgeproxy.net.edge import Edge
@@ -187,11 +188,11 @@ class UpstreamConnection(PooledConnection):
         try:
             head = parse_response(data, end, exchange.head.method == b"HEAD")
             if head.status >= 200:
-                self._answer_begins(exchange, head, data[end + 4 :])
+                self._answer_begins(exchange, head, tail(data, end + 4))
             elif head.status == 101:
-                self._switch(exchange, head, data[end + 4 :])
+                self._switch(exchange, head, tail(data, end + 4))
             else:
-                self._pass_interim(exchange, head, data[end + 4 :])
+                self._pass_interim(exchange, head, tail(data, end + 4))
         except ProtocolError as error:
             self._fail(exchange, error.fault, Stage.ANSWERING)
 
@@ -205,8 +206,11 @@ class UpstreamConnection(PooledConnection):
             self._take_head(exchange, rest)
 
     def _answer_begins(self, exchange: Exchange, head: ResponseHead, rest: bytes) -> None:
-        body = BodyReader(head.length, BAD_RESPONSE)
-        payload, extra = body.feed(rest) if rest else (b"", b"")
+        body, payload, extra = None, rest, b""
+        if head.length != len(rest) and (rest or head.length != NO_BODY):  # else all of it is here
+            body = BodyReader(head.length, BAD_RESPONSE)
+            payload, extra = body.feed(rest) if rest else (b"", b"")
+            body = None if body.done else body
         if head.idle_limit:
             self.worker.advertised_idle_limit(head.idle_limit)
         exchange.responding = True
@@ -215,14 +219,16 @@ class UpstreamConnection(PooledConnection):
         exchange.close = exchange.close or not exchange.request_done or self.edge.draining
         self.keep = head.keep_alive and exchange.request_done and not exchange.exclusive and not extra
         wire = response_head(exchange, head)
-        exchange.client.write(wire + response_payload(exchange, payload, body.done) if payload or body.done else wire)
-        if body.done:
+        if payload or body is None:
+            wire += response_payload(exchange, payload, body is None)
+        exchange.client.write(wire)
+        if body is None:
             self._complete(exchange)
-        else:
-            self.body = body
-            self.read_deadline = self._until_next(exchange)
-            if body.left >= BULK_BYTES:
-                self._try_bulk(exchange, body)
+            return
+        self.body = body
+        self.read_deadline = self._until_next(exchange)
+        if body.left >= BULK_BYTES:
+            self._try_bulk(exchange, body)
 
     def _take_body(self, exchange: Exchange, body: BodyReader, data: bytes) -> None:
         try:

@@ -24,6 +24,8 @@ cdef class Peer:
     cpdef pause_reading(self)
     cpdef resume_reading(self)
 
+@cython.final
+@cython.freelist(64)
 cdef class Exchange:
     cdef public object fault
     cdef public Peer client, upstream

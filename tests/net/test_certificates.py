@@ -85,8 +85,16 @@ WEAK = subprocess.run(
         (chain(ONE), b"", "EDGEPROXY_TLS_KEY={key}: holds no private key in PEM"),
         (chain(ONE), key(ONE)[:100], "EDGEPROXY_TLS_KEY={key}: holds no private key in PEM"),
         (chain(ONE), locked(), "EDGEPROXY_TLS_KEY={key}: is locked by a passphrase: give it without one"),
-        (chain(ONE), key(TWO), "EDGEPROXY_TLS_KEY={key}: is not the key of the first certificate in EDGEPROXY_TLS_CERT"),
-        (CA.cert_pem.bytes() + chain(ONE), key(ONE), "EDGEPROXY_TLS_KEY={key}: is not the key of the first certificate"),
+        (
+            chain(ONE),
+            key(TWO),
+            "EDGEPROXY_TLS_KEY={key}: is not the key of the first certificate in EDGEPROXY_TLS_CERT",
+        ),
+        (
+            CA.cert_pem.bytes() + chain(ONE),
+            key(ONE),
+            "EDGEPROXY_TLS_KEY={key}: is not the key of the first certificate",
+        ),
         (WEAK, RSA, "EDGEPROXY_TLS_CERT={cert}: is refused by OpenSSL: EE_KEY_TOO_SMALL"),
         (b"#" * (MAX_FILE + 1), key(ONE), "EDGEPROXY_TLS_CERT={cert}: is longer than 1048576 bytes"),
     ],
@@ -101,7 +109,11 @@ def test_wrong_files(certificate: bytes, private_key: bytes, fault: str, tmp_pat
 
 def test_no_file_a_pipe_a_directory(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
-    for name, fault in ((".", "is not a file"), ("pipe", "is not a file"), ("none", "cannot be read: there is no such")):
+    for name, fault in (
+        (".", "is not a file"),
+        ("pipe", "is not a file"),
+        ("none", "cannot be read: there is no such"),
+    ):
         with pytest.raises(ConfigurationError, match=fault):
             PairFiles(tmp_path / name, tmp_path / name).read()
 
