@@ -64,43 +64,20 @@ class Running:
             writer.close()
 
 
-class _Ended:
-    """Keeps the workers' ends of connections, and ends them with the test."""
-
-    def __init__(self) -> None:
-        self._scripts: set[asyncio.Task[Any]] = set()
-        self._writers: list[asyncio.StreamWriter] = []
-
-    def after(self, script: Script) -> Script:
-        async def run_script(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            task = asyncio.current_task()
-            assert task is not None
-            self._scripts.add(task)
-            self._writers.append(writer)
-            try:
-                await script(reader, writer)
-            except asyncio.CancelledError:
-                pass  # the test is over
-            finally:
-                self._scripts.discard(task)
-                writer.close()
-
-        return run_script
-
-    async def all(self) -> None:
-        for task in list(self._scripts):
-            task.cancel()
-        await asyncio.gather(*self._scripts, return_exceptions=True)
-        for writer in self._writers:
-            writer.transport.abort()
-
-
 @asynccontextmanager
 async def running(*scripts: Script, limits: Limits | None = None, **route: Any) -> AsyncIterator[Running]:
     """An edge over one worker a script."""
     loop = asyncio.get_running_loop()
-    ended = _Ended()
-    servers = [await asyncio.start_server(ended.after(script), "127.0.0.1", 0) for script in scripts]
+    far: list[asyncio.StreamWriter] = []
+
+    def served(script: Script) -> Script:
+        async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            far.append(writer)
+            await script(reader, writer)
+
+        return serve
+
+    servers = [await asyncio.start_server(served(script), "127.0.0.1", 0) for script in scripts]
     workers = [
         Worker(f"w{number}", "127.0.0.1", server.sockets[0].getsockname()[1]) for number, server in enumerate(servers)
     ]
@@ -120,8 +97,9 @@ async def running(*scripts: Script, limits: Limits | None = None, **route: Any) 
             server.close()
         edge.abort()
         edge.stop()
+        for writer in far:
+            writer.transport.abort()
         await dialer.close()
-        await ended.all()
         await asyncio.sleep(0.05)  # closed transports report to their protocols
 
 
