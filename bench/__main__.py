@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import signal
 import sys
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -15,25 +16,30 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from bench.generator import WrongAnswer
+from bench.closed_loop import WrongAnswer
 from bench.launch import StartFailed
 from bench.machine import describe
-from bench.measure import Cores, ProcessEnded, choose_cores
+from bench.measure import Cores, ProcessEnded, choose_cores, raise_descriptor_limit
 from bench.peers import PEERS, Peer
 from bench.report import Verdict, as_json, by_scenario, judge, table
-from bench.scenarios import GOALS, SCENARIOS, Scenario
-from bench.suite import Plan, Round, Turn, running, schedule
+from bench.scenarios import GOALS, SCENARIOS, Plan, Scenario
+from bench.suite import Round, running, schedule
 
 RESULTS = Path(__file__).resolve().parent / "results"
-FULL = Plan(rounds=7, round_s=2.0, warmup_s=0.5)
-QUICK = Plan(rounds=3, round_s=0.5, warmup_s=0.2)
+FULL = Plan(
+    rounds=7, round_s=1.5, warmup_s=0.3, repeats=3, stream_s=5.0, streams=1000, idle=5000, leaves=200, races=10_000
+)
+QUICK = Plan(
+    rounds=3, round_s=0.4, warmup_s=0.2, repeats=1, stream_s=3.0, streams=1000, idle=2000, leaves=100, races=1000
+)
+SPARE_DESCRIPTORS = 500
 
 # Wide enough for the tables where nothing says how wide the terminal is.
-console = Console(width=None if sys.stdout.isatty() else 120, highlight=False)
+console = Console(width=None if sys.stdout.isatty() else 150, highlight=False)
 
 
 def main(
-    quick: Annotated[bool, typer.Option("--quick", help="3 short rounds: does it run, roughly.")] = False,
+    quick: Annotated[bool, typer.Option("--quick", help="Few short rounds: does it run, roughly.")] = False,
     rounds: Annotated[int | None, typer.Option(min=1, help="Rounds a peer and scenario (7; quick: 3).")] = None,
     only: Annotated[
         list[str] | None, typer.Option(help=f"A scenario, may be repeated: {', '.join(SCENARIOS)}.")
@@ -41,28 +47,23 @@ def main(
     peers: Annotated[str, typer.Option(help="Comma list of who is measured.")] = ",".join(PEERS),
     strict: Annotated[bool, typer.Option("--strict", help="Exit with 1 where a goal is missed.")] = False,
 ) -> None:
-    """Compare the proxy with nginx, HAProxy and the aiohttp recipe: CPU a request, throughput."""
+    """Compare the proxy with nginx, HAProxy, Caddy, Envoy and the aiohttp recipe: CPU, memory, latency, faults."""
     scenarios = _scenarios(only or [])
-    plan = QUICK if quick else FULL
-    plan = Plan(rounds or plan.rounds, plan.round_s, plan.warmup_s)
     chosen = _chosen(peers)
-    absent = [f"{peer.name} ({reason})" for peer in chosen if (reason := peer.absent())]
-    present = [peer for peer in chosen if not peer.absent()]
-    if not present:
-        raise typer.BadParameter("none of these peers is on this machine")
+    plan = _fitting(QUICK if quick else FULL, raise_descriptor_limit())
+    plan = replace(plan, rounds=rounds or plan.rounds, repeats=rounds or plan.repeats)
     cores = choose_cores()
     if cores.proxy is None:
         console.print("Only one core: nothing is pinned, and the peers share it with load and backend.")
-    try:
-        taken = _measure(present, schedule(scenarios, present, plan.rounds), plan, cores)
-    except (WrongAnswer, StartFailed, ProcessEnded, OSError) as error:
-        _complain(error)
-        raise typer.Exit(1) from None
-    verdicts = _show(taken, absent)
-    versions = {peer.name: peer.version() for peer in present}
-    context = {"machine": describe(cores), "versions": versions, "absent": absent, "plan": asdict(plan)}
+    for peer in chosen:
+        if caveat := peer.caveat():
+            console.print(f"Warning: {caveat}")
+    taken, failures = _measure(scenarios, chosen, plan, cores)
+    verdicts = _verdicts(taken, scenarios)
+    versions = {peer.name: peer.version() for peer in chosen if not peer.absent(SCENARIOS["get-1k"].setup)}
+    context = {"machine": describe(cores), "versions": versions, "failures": failures, "plan": asdict(plan)}
     _save(taken, verdicts, context)
-    if strict and any(verdict.met is False for verdict in verdicts):
+    if failures or (strict and any(verdict.met is False for verdict in verdicts)):
         raise typer.Exit(1)
 
 
@@ -79,21 +80,60 @@ def _chosen(names: str) -> list[Peer]:
     return [PEERS[name] for name in wanted]
 
 
-def _measure(peers: Sequence[Peer], turns: Sequence[Turn], plan: Plan, cores: Cores) -> list[Round]:
+def _fitting(plan: Plan, descriptors: int) -> Plan:
+    """No more connections than we, or a proxy with two for each, may have open."""
+    streams = min(plan.streams, max(1, (descriptors - SPARE_DESCRIPTORS) // 2))
+    idle = min(plan.idle, max(1, descriptors - SPARE_DESCRIPTORS))
+    if (streams, idle) != (plan.streams, plan.idle):
+        console.print(f"Only {descriptors} files may be open: {streams} streams and {idle} idle connections.")
+    return replace(plan, streams=streams, idle=idle)
+
+
+def _measure(
+    scenarios: Sequence[Scenario], peers: Sequence[Peer], plan: Plan, cores: Cores
+) -> tuple[list[Round], list[str]]:
+    """The rounds, a table printed for each scenario that is complete, and the names of those that failed."""
     # The default ends us at once, and our children with nobody to end them.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    taken: list[Round] = []
+    failures: list[str] = []
+    for scenario in scenarios:
+        asked = [peer for peer in peers if peer.name in scenario.peers]
+        absent = [f"{peer.name} ({reason})" for peer in asked if (reason := peer.absent(scenario.setup))]
+        present = [peer for peer in asked if not peer.absent(scenario.setup)]
+        try:
+            rounds = _rounds(scenario, present, plan, cores)
+        except (WrongAnswer, StartFailed, ProcessEnded, OSError) as error:
+            _complain(error)
+            failures.append(scenario.name)
+            continue
+        taken += rounds
+        if rounds:
+            console.print(table(scenario, by_scenario(rounds)[scenario.name], absent))
+    return taken, failures
+
+
+def _rounds(scenario: Scenario, peers: Sequence[Peer], plan: Plan, cores: Cores) -> list[Round]:
+    turns = schedule(peers, scenario.rounds(plan))
+    taken: list[Round] = []
+    with _progress(scenario, len(turns)) as advance, running(scenario, peers, cores) as bench:
+        for name in turns:
+            advance(name, len(taken))
+            taken.append(bench.measure(name, plan))
+    return taken
+
+
+@contextmanager
+def _progress(scenario: Scenario, total: int) -> Iterator[Callable[[str, int], None]]:
+    """Drawn between rounds only: during one, a thread that draws would share the core of the load."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    # Drawn between rounds only: during one, a thread that draws would share the core of the load.
-    with (
-        Progress(*columns, console=console, auto_refresh=False, transient=True) as progress,
-        running(peers, cores) as bench,
-    ):
-        bar = progress.add_task("", total=len(turns))
-        taken: list[Round] = []
-        for scenario, name in turns:
-            progress.update(bar, description=f"{scenario.name}: {name}", completed=len(taken), refresh=True)
-            taken.append(bench.measure((scenario, name), plan))
-        return taken
+    with Progress(*columns, console=console, auto_refresh=False, transient=True) as progress:
+        bar = progress.add_task(scenario.name, total=total)
+
+        def advance(peer: str, done: int) -> None:
+            progress.update(bar, description=f"{scenario.name}: {peer}", completed=done, refresh=True)
+
+        yield advance
 
 
 def _complain(error: Exception) -> None:
@@ -101,13 +141,11 @@ def _complain(error: Exception) -> None:
     print(f"bench: {type(error).__name__}: {error}", *notes, sep="\n", file=sys.stderr)
 
 
-def _show(taken: Sequence[Round], absent: Sequence[str]) -> list[Verdict]:
-    found = by_scenario(taken)
-    for name, rounds in found.items():
-        console.print(table(SCENARIOS[name], rounds, absent))
-    verdicts = [judge(goal, found[goal.scenario]) for goal in GOALS if goal.scenario in found]
+def _verdicts(taken: Sequence[Round], scenarios: Sequence[Scenario]) -> list[Verdict]:
+    found, asked = by_scenario(taken), {scenario.name for scenario in scenarios}
+    verdicts = [judge(goal, found.get(goal.scenario, {})) for goal in GOALS if goal.scenario in asked]
     for verdict in verdicts:
-        console.print(str(verdict), markup=False)
+        console.print(str(verdict), markup=False, soft_wrap=True)
     return verdicts
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import os
 import socket
+import ssl
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
@@ -15,6 +16,7 @@ from time import monotonic, sleep
 import psutil
 
 from bench.measure import pinned
+from bench.peers.base import API_KEY
 
 ROOT = Path(__file__).resolve().parent.parent
 READY_S = 20.0
@@ -31,6 +33,7 @@ class Launched:
     process: subprocess.Popen[bytes]
     port: int
     log: Path
+    tls: ssl.SSLContext | None
 
     @property
     def pid(self) -> int:
@@ -38,6 +41,10 @@ class Launched:
 
     def last_lines(self, count: int = 5) -> str:
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-count:])
+
+    def forget_log(self) -> None:
+        """An access log grows by a line a request."""
+        os.truncate(self.log, 0)
 
 
 def free_port() -> int:
@@ -55,11 +62,12 @@ def launched(
     directory: Path,
     core: int | None,
     environment: Mapping[str, str] | None = None,
+    tls: ssl.SSLContext | None = None,
 ) -> Iterator[Launched]:
     """The program, serving on 127.0.0.1:port; it is gone when the block ends. Raises StartFailed."""
     log = directory / f"{name}.log"
     # A session of its own: Ctrl-C reaches us alone, and we end the program when its last answer is in.
-    with log.open("wb") as output, pinned(core):
+    with log.open("ab") as output, pinned(core):
         process = subprocess.Popen(
             command,
             cwd=ROOT,
@@ -69,7 +77,7 @@ def launched(
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
-    program = Launched(name, process, port, log)
+    program = Launched(name, process, port, log, tls)
     try:
         _wait_until_it_serves(program)
         yield program
@@ -79,7 +87,7 @@ def launched(
 
 def _wait_until_it_serves(program: Launched) -> None:
     deadline = monotonic() + READY_S
-    while not _serves(program.port):
+    while not _serves(program.port, program.tls):
         code = program.process.poll()
         if code is not None:
             raise StartFailed(f"{program.name} ended with code {code}:\n{program.last_lines()}")
@@ -88,14 +96,20 @@ def _wait_until_it_serves(program: Launched) -> None:
         sleep(0.05)
 
 
-def _serves(port: int) -> bool:
+def _serves(port: int, tls: ssl.SSLContext | None) -> bool:
     """Does a GET, through the proxy if it is one, get 200 from the backend?"""
-    with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=2)) as connection:
+    with closing(_connection(port, tls)) as connection:
         try:
-            connection.request("GET", "/bytes/1")
+            connection.request("GET", "/service/ner/bytes/1", headers={"Authorization": f"Bearer {API_KEY}"})
             return connection.getresponse().status == 200
         except (OSError, http.client.HTTPException):
             return False
+
+
+def _connection(port: int, tls: ssl.SSLContext | None) -> http.client.HTTPConnection:
+    if tls:
+        return http.client.HTTPSConnection("127.0.0.1", port, timeout=2, context=tls)
+    return http.client.HTTPConnection("127.0.0.1", port, timeout=2)
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

@@ -1,4 +1,4 @@
-"""CPU time of a process tree, and which core is whose.
+"""CPU time and memory of a process tree, which core is whose, how many files may be open.
 
 CPU is read in nanoseconds from /proc/PID/task/*/schedstat, which has no 10 ms ticks; where there is none,
 from psutil (user + system, in ticks). A thread that has ended is in neither reading: peers must keep theirs.
@@ -7,6 +7,7 @@ from psutil (user + system, in ticks). A thread that has ended is in neither rea
 from __future__ import annotations
 
 import os
+import resource
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -74,3 +75,19 @@ def pinned(core: int | None) -> Iterator[None]:
         yield
     finally:
         os.sched_setaffinity(0, before)
+
+
+def read_memory(root: int) -> int:
+    """Bytes of the process and all its descendants: PSS, so that what they share counts once. Raises ProcessEnded."""
+    try:
+        processes = [process := psutil.Process(root), *process.children(recursive=True)]
+        return sum(int(process.memory_full_info().pss) for process in processes)
+    except (psutil.NoSuchProcess, FileNotFoundError, ProcessLookupError) as error:
+        raise ProcessEnded(f"a process of tree {root} ended while it was read") from error
+
+
+def raise_descriptor_limit() -> int:
+    """As far as we may, for us and for what we start; how many files may be open at once."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    return most

@@ -6,7 +6,7 @@ The interval is that of the order statistics around the median, which assumes no
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from math import comb
 from statistics import median
@@ -14,7 +14,7 @@ from typing import Any
 
 from rich.table import Table
 
-from bench.scenarios import MIB, SCENARIOS, Goal, Scenario
+from bench.scenarios import SCENARIOS, Goal, Scenario
 from bench.suite import Round
 
 REFERENCES = ("nginx", "haproxy", "aiohttp")
@@ -53,9 +53,9 @@ def _cut(count: int, confidence: float = 0.95) -> int:
     return cut
 
 
-def ratio(ours: Sequence[Round], theirs: Sequence[Round]) -> Estimate:
-    """Of CPU per request, between rounds that ran side by side."""
-    return estimate(a.cpu_us / b.cpu_us for a, b in zip(ours, theirs, strict=True))
+def ratio(figure: str, ours: Sequence[Round], theirs: Sequence[Round]) -> Estimate:
+    """Between rounds that ran side by side."""
+    return estimate(a.figures[figure] / b.figures[figure] for a, b in zip(ours, theirs, strict=True))
 
 
 def by_scenario(rounds: Iterable[Round]) -> dict[str, dict[str, list[Round]]]:
@@ -73,82 +73,71 @@ def reference(peers: Iterable[str]) -> str:
 def table(scenario: Scenario, rounds: Rounds, absent: Sequence[str] = ()) -> Table:
     """`absent` are the reasons why peers are missing from it."""
     base = reference(rounds)
-    shown = Table(title=f"{scenario.title}, {scenario.connections} connections", title_justify="left")
+    shown = Table(title=scenario.title, title_justify="left", caption_justify="left")
     shown.caption = f"Left out: {'; '.join(absent)}." if absent else None
     shown.add_column("peer")
-    for heading in ("CPU us/request", "serving process", f"x {base}", "requests/s", "MiB/s", "core busy"):
+    compared = [f"x {base}"] if scenario.compared else []
+    for heading in compared + [column.heading for column in scenario.columns]:
         shown.add_column(heading, justify="right")
     for name, own in rounds.items():
-        rate = _median(own, lambda one: one.requests_per_s)
-        shown.add_row(
-            name,
-            _figure(_median(own, lambda one: one.cpu_us)),
-            _figure(_median(own, lambda one: one.serving_us)),
-            str(ratio(own, rounds[base])),
-            _figure(rate),
-            _figure(rate * scenario.body_bytes / MIB),
-            f"{_median(own, lambda one: one.busy):.0%}",
-        )
+        ratios = [str(ratio(scenario.compared, own, rounds[base]))] if scenario.compared else []
+        cells = [column.form.format(_median(own, column.figure)) for column in scenario.columns]
+        shown.add_row(name, *ratios, *cells)
     return shown
 
 
-def _median(rounds: Sequence[Round], figure: Callable[[Round], float]) -> float:
-    return median(figure(one) for one in rounds)
-
-
-def _figure(value: float) -> str:
-    return f"{value:,.1f}" if value < 1000 else f"{value:,.0f}"
+def _median(rounds: Sequence[Round], figure: str) -> float:
+    return median(one.figures[figure] for one in rounds)
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """A goal as measured; `measured` and `met` are None where one of the two did not run."""
+    """A goal as measured; `measured` and `met` are None where it, or all that it is held against, did not run."""
 
     goal: Goal
-    beside: str
+    beside: str | None
     measured: Estimate | None
     met: bool | None
 
     def __str__(self) -> str:
-        title = SCENARIOS[self.goal.scenario].title
-        goal = f"{title}: {self.goal.peer} <= {self.goal.at_most:g} x {self.beside}"
+        goal, scenario = self.goal, SCENARIOS[self.goal.scenario]
+        limit = f"{goal.at_most:g} x {self.beside}" if self.beside else f"{goal.at_most:g}"
+        line = f"{scenario.title}: {goal.peer}, {scenario.column(goal.figure).heading} <= {limit}"
         if self.measured is None:
-            return f"not measured  {goal}"
-        noise = ", within the noise" if self.measured.low <= self.goal.at_most < self.measured.high else ""
-        return f"{'met' if self.met else 'missed':<6}  {goal}: {self.measured}{noise}"
+            return f"not measured  {line}"
+        noise = ", within the noise" if self.measured.low <= goal.at_most < self.measured.high else ""
+        return f"{'met' if self.met else 'missed':<6}  {line}: {self.measured}{noise}"
 
 
 def judge(goal: Goal, rounds: Rounds) -> Verdict:
-    """Beside the cheapest of the peers that the goal names."""
+    """Beside the best of the peers that the goal names, where it names any."""
     ran = [name for name in goal.against if name in rounds]
-    if goal.peer not in rounds or not ran:
-        return Verdict(goal, " or ".join(goal.against), None, None)
-    beside = min(ran, key=lambda name: _median(rounds[name], lambda one: one.cpu_us))
-    measured = ratio(rounds[goal.peer], rounds[beside])
+    beside = min(ran, key=lambda name: _median(rounds[name], goal.figure)) if ran else None
+    if goal.peer not in rounds or (goal.against and not beside):
+        return Verdict(goal, " or ".join(goal.against) or None, None, None)
+    own = rounds[goal.peer]
+    measured = ratio(goal.figure, own, rounds[beside]) if beside else estimate(one.figures[goal.figure] for one in own)
     return Verdict(goal, beside, measured, measured.median <= goal.at_most)
 
 
 def as_json(rounds: Iterable[Round], verdicts: Iterable[Verdict], context: Mapping[str, Any]) -> dict[str, Any]:
     """The context (machine, versions, plan), each round as it was, the figures made of them, the goals."""
-    taken = by_scenario(rounds)
     return {
         **context,
         "scenarios": {
             name: {
                 "reference": reference(peers),
-                "peers": {peer: _peer(own, peers) for peer, own in peers.items()},
+                "peers": {peer: _peer(SCENARIOS[name].compared, own, peers) for peer, own in peers.items()},
             }
-            for name, peers in taken.items()
+            for name, peers in by_scenario(rounds).items()
         },
         "goals": [asdict(verdict) for verdict in verdicts],
     }
 
 
-def _peer(own: Sequence[Round], peers: Rounds) -> dict[str, Any]:
+def _peer(compared: str | None, own: Sequence[Round], peers: Rounds) -> dict[str, Any]:
     return {
-        "cpu_us": asdict(estimate(one.cpu_us for one in own)),
-        "serving_us": asdict(estimate(one.serving_us for one in own)),
-        "requests_per_s": asdict(estimate(one.requests_per_s for one in own)),
-        "ratio": asdict(ratio(own, peers[reference(peers)])),
-        "rounds": [asdict(one) for one in own],
+        "figures": {name: asdict(estimate(one.figures[name] for one in own)) for name in own[0].figures},
+        "ratio": asdict(ratio(compared, own, peers[reference(peers)])) if compared else None,
+        "rounds": [one.figures for one in own],
     }

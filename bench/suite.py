@@ -1,4 +1,7 @@
-"""The rounds: every peer in turn, again and again, so that what disturbs the machine disturbs all alike."""
+"""The rounds: every peer in turn, again and again, so that what disturbs the machine disturbs all alike.
+
+Each scenario has peers of its own, started for it: so they are set up for it alone, and their memory is fresh.
+"""
 
 from __future__ import annotations
 
@@ -12,103 +15,58 @@ from pathlib import Path
 
 import uvloop
 
-from bench.generator import WrongAnswer, connected
+from bench import certificate
+from bench.closed_loop import WrongAnswer
 from bench.launch import Launched, free_port, launched
-from bench.measure import Cores, ProcessEnded, Reading, pinned, read_cpu, spent
-from bench.peers import Peer, Site
-from bench.scenarios import Scenario
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    rounds: int
-    round_s: float
-    warmup_s: float
+from bench.measure import Cores, ProcessEnded, pinned, read_memory
+from bench.peers import Peer, Site, guards
+from bench.scenarios import Figures, Plan, Scenario, Target
 
 
 @dataclass(frozen=True, slots=True)
 class Round:
-    """What one peer did in one round. `cpu_s` has each process of its tree, by pid."""
+    """What one peer showed in one round."""
 
     scenario: str
     peer: str
-    requests: int
-    elapsed_s: float
-    cpu_s: Reading
-
-    @property
-    def cpu_us(self) -> float:
-        """CPU microseconds a request, of the whole tree."""
-        return sum(self.cpu_s.values()) / self.requests * 1e6
-
-    @property
-    def serving_us(self) -> float:
-        """The same of the busiest process alone: the one that serves."""
-        return max(self.cpu_s.values()) / self.requests * 1e6
-
-    @property
-    def requests_per_s(self) -> float:
-        return self.requests / self.elapsed_s
-
-    @property
-    def busy(self) -> float:
-        """The share of its core that the peer used; well below 1, load and backend were the limit."""
-        return sum(self.cpu_s.values()) / self.elapsed_s
+    figures: Figures
 
 
-Turn = tuple[Scenario, str]
-"""A scenario, and the name of the peer that has its round."""
-
-
-def schedule(scenarios: Sequence[Scenario], peers: Sequence[Peer], rounds: int) -> list[Turn]:
-    """A B C A B C for each scenario."""
-    return [
-        (scenario, peer.name)
-        for scenario in scenarios
-        for _ in range(rounds)
-        for peer in peers
-        if scenario.bulk or not peer.for_bulk
-    ]
+def schedule(peers: Sequence[Peer], rounds: int) -> list[str]:
+    """A B C A B C."""
+    return [peer.name for _ in range(rounds) for peer in peers]
 
 
 @dataclass(frozen=True, slots=True)
 class Bench:
-    """The peers by name, started, before one backend."""
+    """The peers of one scenario by name, started, before one backend."""
 
-    peers: dict[str, Launched]
+    scenario: Scenario
+    peers: dict[str, tuple[Launched, Target]]
     cores: Cores
 
-    def measure(self, turn: Turn, plan: Plan) -> Round:
-        """Raises WrongAnswer, ProcessEnded or OSError, with the peer's last words as a note."""
-        scenario, name = turn
-        peer = self.peers[name]
+    def measure(self, name: str, plan: Plan) -> Round:
+        """Raises WrongAnswer, ProcessEnded, TimeoutError or OSError, with the peer's last words as a note."""
+        program, target = self.peers[name]
         try:
             with pinned(self.cores.load):
-                return uvloop.run(_round(scenario, peer, plan))
-        except (WrongAnswer, ProcessEnded, OSError) as error:
-            error.add_note(f"It was {name} in {scenario.name}. {peer.last_lines()}")
+                figures = uvloop.run(self.scenario.measure(target, plan))
+        except (WrongAnswer, ProcessEnded, OSError) as error:  # TimeoutError is an OSError
+            error.add_note(f"It was {name} in {self.scenario.name}. {program.last_lines()}")
             raise
-
-
-async def _round(scenario: Scenario, peer: Launched, plan: Plan) -> Round:
-    async with connected(scenario, peer.port) as load:
-        await load.run(plan.warmup_s)
-        before = read_cpu(peer.pid)
-        count = await load.run(plan.round_s)
-        cpu_s = spent(before, read_cpu(peer.pid))
-    return Round(scenario.name, peer.name, count.requests, count.elapsed_s, cpu_s)
+        program.forget_log()
+        return Round(self.scenario.name, name, figures)
 
 
 @contextmanager
-def running(peers: Sequence[Peer], cores: Cores) -> Iterator[Bench]:
+def running(scenario: Scenario, peers: Sequence[Peer], cores: Cores) -> Iterator[Bench]:
     """Backend and peers, started. Raises StartFailed. After an error the logs stay, and it says where."""
     directory = Path(tempfile.mkdtemp(prefix="edgeproxy-bench-"))
     try:
         with ExitStack() as stack:
             backend = stack.enter_context(_backend(directory, cores))
-            upstream = backend.port
-            started = {peer.name: stack.enter_context(_peer(peer, directory, upstream, cores)) for peer in peers}
-            yield Bench(started, cores)
+            starting = _Starting(scenario, directory, backend.port, cores)
+            yield Bench(scenario, {peer.name: stack.enter_context(starting.peer(peer)) for peer in peers}, cores)
     except Exception as error:
         error.add_note(f"The logs are in {directory}.")
         raise
@@ -126,16 +84,31 @@ def _backend(directory: Path, cores: Cores) -> Iterator[Launched]:
         yield backend
 
 
-@contextmanager
-def _peer(peer: Peer, parent: Path, upstream_port: int, cores: Cores) -> Iterator[Launched]:
-    site = Site(parent / peer.name, free_port(), free_port(), upstream_port)
-    site.directory.mkdir()
-    with launched(
-        peer.name,
-        peer.command(site),
-        port=site.port,
-        directory=site.directory,
-        core=cores.proxy,
-        environment=peer.environment(site),
-    ) as program:
-        yield program
+class _Starting:
+    def __init__(self, scenario: Scenario, directory: Path, upstream_port: int, cores: Cores) -> None:
+        self._setup = scenario.setup
+        self._directory = directory
+        self._upstream_port = upstream_port
+        self._core = cores.proxy
+        self._certificate = certificate.make(directory) if scenario.setup.tls else None
+
+    def _site(self, peer: Peer) -> Site:
+        directory = self._directory / peer.name
+        directory.mkdir()
+        port, admin = free_port(), free_port()
+        return Site(directory, port, admin, self._upstream_port, self._setup, guards(), self._certificate)
+
+    @contextmanager
+    def peer(self, peer: Peer) -> Iterator[tuple[Launched, Target]]:
+        site = self._site(peer)
+        with launched(
+            peer.name,
+            peer.command(site),
+            port=site.port,
+            directory=site.directory,
+            core=self._core,
+            environment=peer.environment(site),
+            tls=self._certificate.trusted() if self._certificate else None,
+        ) as program:
+            resting = read_memory(program.pid)
+            yield program, Target(program.pid, site.port, site.upstream_port, resting, program.tls)

@@ -300,8 +300,8 @@ async def _drain(edge: Edge, servers: list[asyncio.Server], seconds: float) -> N
     for server in servers:
         server.close()
     edge.drain()
-    deadline = edge.now() + seconds
-    while edge.clients and edge.now() < deadline:
+    deadline = edge.clock.tick() + seconds
+    while edge.clients and edge.clock.tick() < deadline:
         await asyncio.sleep(0.05)
     edge.abort()
     await asyncio.sleep(ABORT_GRACE if edge.clients else 0)

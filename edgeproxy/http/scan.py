@@ -37,6 +37,24 @@ def _byte_classes() -> bytes:
 CLASSES = _byte_classes()
 
 
+def head_end(data: bytes) -> int:
+    """Where the empty line that closes a head begins (CRLF CRLF), or -1; three bytes of four are never looked at."""
+    seen = data
+    size = len(data)
+    at = 3
+    while at < size:
+        byte = seen[at]
+        if byte == _LF:
+            if seen[at - 1] == _CR and seen[at - 2] == _LF and seen[at - 3] == _CR:
+                return at - 3
+            at += 2
+        elif byte == _CR:
+            at += 1
+        else:
+            at += 4
+    return -1
+
+
 def scan_request_line(data: bytes) -> tuple[int, int]:
     """(end of the method, end of the target) of `method SP target SP ...` (RFC 9112 section 3)."""
     seen = data
@@ -56,27 +74,27 @@ def scan_request_line(data: bytes) -> tuple[int, int]:
 
 
 class Notes:
-    """Fields of one head that frame, route, upgrade or identify: (kind, name, value) in their order.
+    """What a walk over field lines finds: `fields`, the end-to-end lines, each with its CRLF; `count` of all lines;
+    and by `note`, in their order, those that frame, route, upgrade or identify."""
 
-    `plain` are the end-to-end field lines, each with its CRLF.
-    """
-
-    __slots__ = ("count", "noted", "plain")
+    __slots__ = ("count", "fields")
 
     def __init__(self) -> None:
-        self.plain = b""
-        self.noted: list[tuple[int, bytes, bytes]] = []
+        self.fields = b""
         self.count = 0
 
+    def note(self, kind: int, name: bytes, value: bytes) -> None:
+        raise NotImplementedError
 
-def scan_fields(data: bytes, at: int, end: int, names: FieldNames, fault: Fault) -> Notes:
+
+def scan_fields(data: bytes, at: int, end: int, names: FieldNames, fault: Fault, notes: Notes) -> None:
     """Walk the field lines data[at:end]; `end` is behind the CRLF of the last one.
 
     Raises ProtocolError(fault) for obs-fold, blanks before the colon, control bytes, bare CR or LF and names that
     are no tokens (RFC 9112 sections 2.2, 5.1, 5.2).
     """
-    notes = Notes()
     runs = None
+    count = 0
     run = at  # where the present run of plain lines in usual form began
     seen = data
     classes = CLASSES
@@ -102,29 +120,29 @@ def scan_fields(data: bytes, at: int, end: int, names: FieldNames, fault: Fault)
         at += 2
         while value_end > value_start and (seen[value_end - 1] == _SPACE or seen[value_end - 1] == _TAB):
             value_end -= 1
-        notes.count += 1
+        count += 1
         usual = value_start == name_end + 2 and seen[name_end + 1] == _SPACE and value_end == at - 2
         size = name_end - start
         if size < 32 and not flags & ODD_NAME and not maybe[size * 256 + (seen[start] | 32)]:
             kind = PLAIN
         else:
-            name = data[start:name_end]
+            name = seen[start:name_end]
             kind = names.kind(name, fault)
             if kind != PLAIN and kind != DROP:
-                notes.noted.append((kind, name, data[value_start:value_end]))
+                notes.note(kind, name, seen[value_start:value_end])
         if kind == PLAIN and usual:
             continue
         if runs is None:
             runs = []
         if start > run:
-            runs.append(data[run:start])
+            runs.append(seen[run:start])
         if kind == PLAIN:
-            runs.append(b"%b: %b\r\n" % (data[start:name_end], data[value_start:value_end]))
+            runs.append(seen[start:name_end] + b": " + seen[value_start:value_end] + b"\r\n")
         run = at
+    notes.count = count
     if runs is None:
-        notes.plain = data[run:end]
-    else:
-        if end > run:
-            runs.append(data[run:end])
-        notes.plain = runs[0] if len(runs) == 1 else b"".join(runs)
-    return notes
+        notes.fields = seen[run:end]
+        return
+    if end > run:
+        runs.append(seen[run:end])
+    notes.fields = runs[0] if len(runs) == 1 else b"".join(runs)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import fcntl
 import os
+import select
 from typing import Any, Protocol
 
 BULK_BYTES = 256 * 1024
@@ -51,6 +52,13 @@ def able(transport: Any) -> bool:
         and not transport.is_closing()
         and transport.get_write_buffer_size() == 0
     )
+
+
+def has_more(transport: Any) -> bool:
+    """Whether something waits in the socket: bytes, or its end."""
+    poll = select.poll()
+    poll.register(transport.get_extra_info("socket").fileno(), select.POLLIN)
+    return bool(poll.poll(0))
 
 
 class Bulk:

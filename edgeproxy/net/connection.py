@@ -11,9 +11,10 @@ from edgeproxy.clock import FOREVER
 from edgeproxy.net.bulk import Bulk
 from edgeproxy.net.edge import Edge
 from edgeproxy.net.limits import HIGH_WATER, LINGER_SECONDS, LOW_WATER
+from edgeproxy.proxy.exchange import Peer
 
 
-class Connection:
+class Connection(Peer):
     """One TCP or TLS connection.
 
     `read_deadline`: until when the peer must have said something; `write_deadline`: until when it must have
@@ -28,14 +29,13 @@ class Connection:
         "reading",
         "transport",
         "writable",
-        "write",
         "write_deadline",
     )
 
     def __init__(self, edge: Edge) -> None:
+        Peer.__init__(self)
         self.edge = edge
         self.transport: Any = None  # asyncio.Transport; Any, since every write goes through it
-        self.write: Any = None
         self.bulk: Bulk | None = None  # moves what arrives here past us
         self.closing = False  # nothing that still arrives is understood
         self.reading = True
@@ -60,11 +60,11 @@ class Connection:
 
     def note_unwritable(self) -> None:
         self.writable = False
-        self.write_deadline = self.edge.now() + self.edge.limits.write_idle
+        self.write_deadline = self.edge.clock.now + self.edge.limits.write_idle
 
     def note_writable(self) -> None:
         self.writable = True
-        self.write_deadline = self.edge.now() + self.edge.limits.write_idle if self.closing else FOREVER
+        self.write_deadline = self.edge.clock.now + self.edge.limits.write_idle if self.closing else FOREVER
 
     def begin_bulk(self, sink: Connection, left: int) -> None:
         """Let the next `left` bytes that arrive go to the sink's socket by themselves."""
@@ -90,10 +90,10 @@ class Connection:
         if not self.closing:
             self.closing = True
             self.read_deadline = FOREVER
-            self.write_deadline = self.edge.now() + self.edge.limits.write_idle
+            self.write_deadline = self.edge.clock.now + self.edge.limits.write_idle
             if not self.transport.can_write_eof():  # TLS
                 self.read_deadline = self.write_deadline
-                self.write_deadline = self.edge.now() + LINGER_SECONDS
+                self.write_deadline = self.edge.clock.now + LINGER_SECONDS
             self.transport.close()
 
     def closing_due(self, now: float) -> None:

@@ -1,20 +1,23 @@
 # Types of the compiled way; the source is the .py beside it.
 from edgeproxy.http.body cimport BodyReader
 from edgeproxy.http.response cimport ResponseHead
-from edgeproxy.net.connection cimport Connection
+from edgeproxy.http.scan cimport head_end
+from edgeproxy.http.response cimport parse_response
+from edgeproxy.net.edge cimport Edge
+from edgeproxy.net.limits cimport Limits
+from edgeproxy.net.pool cimport PooledConnection
 from edgeproxy.policy.worker cimport Worker
 from edgeproxy.proxy.exchange cimport Exchange
+from edgeproxy.proxy.relay cimport request_head, request_payload, response_head, response_payload
 
 cdef int CHUNKED, RAW, TUNNEL, BULK_BYTES, SOURCE_ENDED, WHOLE
 
-cdef class UpstreamConnection(Connection):
-    cdef public Worker worker
+cdef class UpstreamConnection(PooledConnection):
     cdef public Exchange exchange
     cdef public bytes buffer
     cdef public BodyReader body
-    cdef public bint half_closed, keep, reused
+    cdef public bint half_closed, keep
     cdef public int interim
-    cdef public double idle_since, idle_age
 
     cpdef begin(self, Exchange exchange)
     cpdef send(self, bytes payload)

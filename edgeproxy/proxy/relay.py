@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from edgeproxy.http.answer import STATUS_LINES
 from edgeproxy.http.chunked import LAST_CHUNK, chunk
-from edgeproxy.http.framing import NO_BODY, UNTIL_CHUNKED
+from edgeproxy.http.framing import NO_BODY, UNTIL_CHUNKED, content_length
 from edgeproxy.http.request import RequestHead
 from edgeproxy.http.response import ResponseHead
 from edgeproxy.policy.worker import Worker
@@ -13,6 +13,7 @@ from edgeproxy.proxy.exchange import CHUNKED, RAW, TUNNEL, UNTIL_END, Exchange
 VIA = b"Via: 1.1 edgeproxy\r\n"
 _VIA_1_0 = b"Via: 1.0 edgeproxy\r\n"
 _UPGRADE = b"Connection: Upgrade\r\nUpgrade: websocket\r\n"
+_STATUS_LINES = [STATUS_LINES.get(status, b"") for status in range(600)]
 _WITH_BODY = frozenset({b"POST", b"PUT", b"PATCH"})
 
 
@@ -20,24 +21,42 @@ def request_head(exchange: Exchange, worker: Worker) -> bytes:
     """The request line and fields for one worker, closing empty line included."""
     head = exchange.head
     client = exchange.client
-    forwarded = _with_earlier_proxies(head, client.forwarded) if client.trusted and head.forwarded else client.forwarded
-    return b"%b %b%b HTTP/1.1\r\nHost: %b\r\n%b%b%b%bX-Forwarded-Host: %b\r\nX-Request-ID: %b\r\n\r\n" % (
-        head.method,
-        worker.base_path,
-        head.target[exchange.route.strip :] or b"/",
-        worker.origin,
-        head.fields,
-        _request_framing(head),
-        VIA if head.minor == 1 else _VIA_1_0,
-        forwarded,
-        head.host,
-        exchange.request_id,
+    forwarded, host = client.forwarded, head.host
+    if client.trusted and head.forwarded:
+        forwarded, host = _with_earlier_proxies(head, forwarded)
+    return b"".join(
+        (
+            head.method,
+            b" ",
+            worker.base_path,
+            _target(head.target, exchange.route.strip),
+            b" HTTP/1.1\r\nHost: ",
+            worker.origin,
+            b"\r\n",
+            head.fields,
+            _request_framing(head),
+            VIA if head.minor == 1 else _VIA_1_0,
+            forwarded,
+            b"X-Forwarded-Host: ",
+            host,
+            b"\r\nX-Request-ID: ",
+            exchange.request_id,
+            b"\r\n\r\n",
+        )
     )
+
+
+def _target(target: bytes, strip: int) -> bytes:
+    """The path and query as the worker knows them: without what is the edge's own, and always from a slash on."""
+    if strip == 0:
+        return target
+    target = target[strip:]
+    return target if target.startswith(b"/") else b"/" + target
 
 
 def _request_framing(head: RequestHead) -> bytes:
     if head.length >= 0:
-        return b"Content-Length: %d\r\n" % head.length
+        return content_length(head.length)
     if head.length == UNTIL_CHUNKED:
         return b"Transfer-Encoding: chunked\r\n"
     if head.websocket_key:
@@ -45,16 +64,23 @@ def _request_framing(head: RequestHead) -> bytes:
     return b"Content-Length: 0\r\n" if head.method in _WITH_BODY else b""
 
 
-def _with_earlier_proxies(head: RequestHead, own: bytes) -> bytes:
-    """A trusted proxy's account of the client, with its own address appended (X-Forwarded-For is a list)."""
+def _with_earlier_proxies(head: RequestHead, own: bytes) -> tuple[bytes, bytes]:
+    """A trusted proxy's account of the client, with its own address appended (X-Forwarded-For is a list), and the
+    host that the client has asked it for."""
     address, _, scheme = own.partition(b"\r\n")
-    hops = [value for name, value in head.forwarded or () if name.lower() == b"x-forwarded-for"]
-    others = [(name, value) for name, value in head.forwarded or () if name.lower() != b"x-forwarded-for"]
-    if any(name.lower() == b"x-forwarded-proto" for name, _ in others):
-        scheme = b""
+    hops, hosts, others = [], [], b""
+    for name, value in head.forwarded or ():
+        lowered = name.lower()
+        if lowered == b"x-forwarded-for":
+            hops.append(value)
+        elif lowered == b"x-forwarded-host":
+            hosts.append(value)
+        else:
+            others += name + b": " + value + b"\r\n"
+            if lowered == b"x-forwarded-proto":
+                scheme = b""
     hops.append(address.partition(b": ")[2])
-    lines = b"".join(b"%b: %b\r\n" % other for other in others)
-    return b"X-Forwarded-For: " + b", ".join(hops) + b"\r\n" + scheme + lines
+    return b"X-Forwarded-For: " + b", ".join(hops) + b"\r\n" + scheme + others, (hosts or [head.host])[0]
 
 
 def request_payload(exchange: Exchange, payload: bytes) -> bytes:
@@ -68,20 +94,23 @@ def request_payload(exchange: Exchange, payload: bytes) -> bytes:
 def response_head(exchange: Exchange, head: ResponseHead) -> bytes:
     """The status line and fields for the client; settles how the payload is framed from here on."""
     fields = head.fields + head.guarded if head.guarded and exchange.route.trusted else head.fields
-    return b"%b%b%b%bX-Request-ID: %b\r\n%b\r\n" % (
-        STATUS_LINES.get(head.status) or b"HTTP/1.1 %d %b\r\n" % (head.status, head.reason),
-        fields,
-        _response_framing(exchange, head),
-        VIA if head.minor == 1 else _VIA_1_0,
-        exchange.request_id,
-        _connection(exchange),
+    return b"".join(
+        (
+            _STATUS_LINES[head.status] or b"HTTP/1.1 %d %b\r\n" % (head.status, head.reason),
+            fields,
+            _response_framing(exchange, head),
+            VIA if head.minor == 1 else _VIA_1_0,
+            b"X-Request-ID: ",
+            exchange.request_id,
+            _connection(exchange),
+        )
     )
 
 
 def _response_framing(exchange: Exchange, head: ResponseHead) -> bytes:
     exchange.framing = RAW
     if head.length >= 0:
-        return b"Content-Length: %d\r\n" % head.length
+        return content_length(head.length)
     if head.length == NO_BODY:
         return b""
     if exchange.head.minor == 0:
@@ -93,9 +122,10 @@ def _response_framing(exchange: Exchange, head: ResponseHead) -> bytes:
 
 
 def _connection(exchange: Exchange) -> bytes:
+    """The end of the head, with what the client is to know of the connection."""
     if exchange.close:
-        return b"Connection: close\r\n"
-    return b"" if exchange.head.minor == 1 else b"Connection: keep-alive\r\n"
+        return b"\r\nConnection: close\r\n\r\n"
+    return b"\r\n\r\n" if exchange.head.minor == 1 else b"\r\nConnection: keep-alive\r\n\r\n"
 
 
 def response_payload(exchange: Exchange, payload: bytes, done: bool) -> bytes:

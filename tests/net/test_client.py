@@ -72,7 +72,7 @@ def test_local_answers_that_nobody_reads_do_not_pile_up() -> None:
     assert len(client.connection.buffer) < MAX_PIPELINED + 2 * len(GET) * 200
     assert len(client.transport.unsent) < HIGH_WATER + 1024
     client.read()
-    assert len(read_responses(client.got, False)) == 200 * 200
+    assert client.got.count(b"HTTP/1.1 200 OK\r\n") == 200 * 200
     assert not client.transport.paused_reading
 
 

@@ -130,14 +130,15 @@ LENGTHS = [
     # RFC 9112 would have a client read `gzip` and `chunked, gzip` to the end of the connection; an intermediary that
     # has removed the coding's name cannot pass on its bytes.
     *(
-        refused(f"Transfer-Encoding: {value.decode('latin-1')}", "9112 6.1", head(b"Transfer-Encoding: " + value) + CHUNKS)
+        refused(f"Transfer-Encoding: {value!r}", "9112 6.1", head(b"Transfer-Encoding: " + value) + CHUNKS)
         for value in (b"gzip", b"gzip, chunked", b"chunked, gzip", b"xchunked", b"chunked, chunked", b"chunked;a", b"")
     ),
     refused("two codings", "9112 6.1", head(CHUNKED, CHUNKED) + CHUNKS),
     *(
         refused(f"chunked {body!r}", "9112 7.1", head(CHUNKED) + body)
         for body in (
-            b"5 \r\nhello\r\n0\r\n\r\n", b"0x5\r\nhello\r\n0\r\n\r\n", b"5\r\nhelloXX0\r\n\r\n", b"5\nhello\r\n0\r\n\r\n",
+            b"5 \r\nhello\r\n0\r\n\r\n", b"0x5\r\nhello\r\n0\r\n\r\n", b"5\r\nhelloXX0\r\n\r\n",
+            b"5\nhello\r\n0\r\n\r\n",
             b"5;\r\nhello\r\n0\r\n\r\n", b"5\r\nhello\r\n0\r\nContent-Length: 5\r\n\r\n", b"-5\r\nhello\r\n0\r\n\r\n",
         )
     ),
@@ -193,7 +194,9 @@ INTERIM = [
 TRUNCATED = [
     Answer("in the body", "9112 8", head(LENGTH) + b"hell", BROKEN, body=b"hell", pooled=False, lives=False, ends=True),
     Answer("before the body", "9112 8", head(LENGTH), BROKEN, pooled=False, lives=False, ends=True),
-    Answer("in a chunk", "9112 8", head(CHUNKED) + b"5\r\nhell", BROKEN, body=b"hell", pooled=False, lives=False, ends=True),
+    Answer(
+        "in a chunk", "9112 8", head(CHUNKED) + b"5\r\nhell", BROKEN, body=b"hell", pooled=False, lives=False, ends=True
+    ),
     Answer(
         "before the last chunk", "9112 8", head(CHUNKED) + b"5\r\nhello\r\n", BROKEN, body=b"hello", pooled=False,
         lives=False, ends=True,

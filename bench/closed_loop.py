@@ -1,6 +1,6 @@
 """The load: a closed loop of keep-alive connections, cheap, that believes nothing it is told.
 
-Every answer must have status 200, the Content-Length that the scenario expects and its body byte for byte;
+Every answer must have status 200, the expected Content-Length and its body byte for byte;
 anything else fails the run, because a wrong proxy must not look fast. `Load.run` begins and ends with every
 connection idle, so that what a reading of CPU around it is divided by is exact.
 """
@@ -8,13 +8,12 @@ connection idle, so that what a reading of CPU around it is divided by is exact.
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from time import perf_counter
 from typing import cast
-
-from bench.scenarios import Scenario
 
 MAX_HEAD = 64 * 1024  # bytes
 CONNECT_S = 5.0
@@ -36,9 +35,9 @@ class Count:
 class Load:
     """What the connections of one peer share. Made by `connected`."""
 
-    def __init__(self, scenario: Scenario) -> None:
-        self.request = scenario.request()
-        self.answer = scenario.answer()
+    def __init__(self, request: bytes, answer: bytes) -> None:
+        self.request = request
+        self.answer = answer
         self.stopping = True
         self.answered = 0
         self._connections: list[_Connection] = []
@@ -46,11 +45,11 @@ class Load:
         self._error: WrongAnswer | None = None
         self._done = asyncio.Event()
 
-    async def open(self, host: str, port: int, connections: int) -> None:
+    async def open(self, connections: int, port: int, tls: ssl.SSLContext | None) -> None:
         loop = asyncio.get_running_loop()
         async with asyncio.timeout(CONNECT_S):
             for _ in range(connections):
-                _, connection = await loop.create_connection(lambda: _Connection(self), host, port)
+                _, connection = await loop.create_connection(lambda: _Connection(self), "127.0.0.1", port, ssl=tls)
                 self._connections.append(connection)
 
     async def run(self, seconds: float, drain_s: float = DRAIN_S) -> Count:
@@ -176,11 +175,13 @@ def _line(data: bytes, start: int) -> str:
 
 
 @asynccontextmanager
-async def connected(scenario: Scenario, port: int, host: str = "127.0.0.1") -> AsyncIterator[Load]:
-    """A load with all its connections open. Raises OSError or TimeoutError where that fails."""
-    load = Load(scenario)
+async def connected(
+    request: bytes, answer: bytes, connections: int, port: int, tls: ssl.SSLContext | None = None
+) -> AsyncIterator[Load]:
+    """A load with all its connections open; `answer` is a body. Raises OSError or TimeoutError where that fails."""
+    load = Load(request, answer)
     try:
-        await load.open(host, port, scenario.connections)
+        await load.open(connections, port, tls)
         yield load
     finally:
         load.close()

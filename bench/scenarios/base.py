@@ -1,0 +1,84 @@
+"""What every scenario is: whom it measures, how they are set up, which figures a round gives, how they are shown."""
+
+from __future__ import annotations
+
+import ssl
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from bench.peers import Setup
+
+KIB = 1024
+MIB = 1024 * KIB
+
+Figures = Mapping[str, float]
+"""What a round found, by name; the unit is a part of the name or of the column's heading."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How much of everything; durations in seconds. `repeats` are the rounds of what compares no CPU times."""
+
+    rounds: int
+    round_s: float
+    warmup_s: float
+    repeats: int
+    stream_s: float
+    streams: int
+    idle: int
+    leaves: int
+    races: int
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A peer that serves. `resting` is its memory in bytes before the first round; `tls` is None where it has none."""
+
+    pid: int
+    port: int
+    upstream_port: int
+    resting: int
+    tls: ssl.SSLContext | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """How a figure is shown: `form` is a format of it."""
+
+    figure: str
+    heading: str
+    form: str = "{:,.1f}"
+
+
+class Scenario(ABC):
+    """`compared` is the figure whose ratios to the reference the table has, if any."""
+
+    name: str
+    title: str
+    peers: tuple[str, ...]
+    setup: Setup
+    columns: tuple[Column, ...]
+    compared: str | None = None
+    by_default: bool = True
+
+    def rounds(self, plan: Plan) -> int:
+        return plan.repeats
+
+    @abstractmethod
+    async def measure(self, target: Target, plan: Plan) -> Figures:
+        """One round. Raises WrongAnswer, ProcessEnded or OSError."""
+
+    def column(self, figure: str) -> Column:
+        return next(column for column in self.columns if column.figure == figure)
+
+
+@dataclass(frozen=True, slots=True)
+class Goal:
+    """`figure` of `peer` is at most `at_most`; with `against`, that many times what the best of those needs."""
+
+    scenario: str
+    figure: str
+    at_most: float
+    against: tuple[str, ...] = ()
+    peer: str = "edgeproxy"

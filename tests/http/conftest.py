@@ -1,0 +1,6 @@
+"""Hypothesis draws the same examples on every run; `--hypothesis-profile=default` searches on."""
+
+from hypothesis import settings
+
+settings.register_profile("steady", derandomize=True, deadline=None)
+settings.load_profile("steady")
