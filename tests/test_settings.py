@@ -26,9 +26,7 @@ def test_tls_takes_a_pair_of_paths() -> None:
 def test_half_a_pair_is_an_error(there: str, missing: str) -> None:
     with pytest.raises(ConfigurationError) as error:
         settings(**{f"EDGEPROXY_TLS_{there}": "/a.pem"})
-    assert str(error.value) == (
-        f"EDGEPROXY_TLS_{there} is set and EDGEPROXY_TLS_{missing} is not: set both, or none"
-    )
+    assert str(error.value) == (f"EDGEPROXY_TLS_{there} is set and EDGEPROXY_TLS_{missing} is not: set both, or none")
 
 
 def test_the_text_of_a_key_is_no_path_and_is_not_repeated(tmp_path: Path) -> None:

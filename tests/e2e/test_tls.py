@@ -99,7 +99,10 @@ StartEdge = Callable[..., Edge]
 def test_curl_httpx_and_openssl(backend: StartBackend, start: StartEdge) -> None:
     edge = start(EDGEPROXY_UPSTREAMS=backend().url)
     curl = subprocess.run(
-        ["curl", "-sv", "--cacert", edge.ca, f"{edge.url}/x", f"{edge.url}/y"], capture_output=True, text=True, check=True
+        ["curl", "-sv", "--cacert", edge.ca, f"{edge.url}/x", f"{edge.url}/y"],
+        capture_output=True,
+        text=True,
+        check=True,
     )
     assert '"X-Forwarded-Proto": "https"' in curl.stdout
     assert "ALPN: server accepted http/1.1" in curl.stderr
@@ -253,7 +256,10 @@ def test_what_is_no_tls_ends_and_is_counted(backend: StartBackend, start: StartE
     expected = {f'edgeproxy_faults_total{{fault="{name}"}}': count for name, count in counts.items()}
     until(lambda: expected.items() <= edge.metrics().items())
     assert edge.metrics()["edgeproxy_open_connections"] == 0
-    assert edge.metrics()["edgeproxy_tls_certificate_expiry_timestamp_seconds"] == datetime(3000, 1, 1, tzinfo=UTC).timestamp()
+    assert (
+        edge.metrics()["edgeproxy_tls_certificate_expiry_timestamp_seconds"]
+        == datetime(3000, 1, 1, tzinfo=UTC).timestamp()
+    )
 
 
 def test_a_drain_waits_for_streams_not_for_the_silent(backend: StartBackend, start: StartEdge) -> None:
@@ -329,10 +335,16 @@ def test_check_says_what_users_will_be_shown(tmp_path: Path) -> None:
     [
         ({"EDGEPROXY_TLS_KEY": ""}, "EDGEPROXY_TLS_CERT is set and EDGEPROXY_TLS_KEY is not: set both, or none"),
         ({"EDGEPROXY_TLS_CERT": ""}, "EDGEPROXY_TLS_KEY is set and EDGEPROXY_TLS_CERT is not: set both, or none"),
-        ({"EDGEPROXY_TLS_KEY": "/none/key.pem"}, "EDGEPROXY_TLS_KEY=/none/key.pem: cannot be read: there is no such file"),
+        (
+            {"EDGEPROXY_TLS_KEY": "/none/key.pem"},
+            "EDGEPROXY_TLS_KEY=/none/key.pem: cannot be read: there is no such file",
+        ),
         ({"EDGEPROXY_TLS_KEY": "{cert}"}, "EDGEPROXY_TLS_KEY={cert}: holds no private key in PEM"),
         ({"EDGEPROXY_TLS_CERT": "{key}"}, "EDGEPROXY_TLS_CERT={key}: holds no certificate in PEM"),
-        ({"EDGEPROXY_TLS_KEY": "", "EDGEPROXY_TLS_KEY_FILE": "{key}"}, "EDGEPROXY_TLS_KEY_FILE: must be the path of a PEM"),
+        (
+            {"EDGEPROXY_TLS_KEY": "", "EDGEPROXY_TLS_KEY_FILE": "{key}"},
+            "EDGEPROXY_TLS_KEY_FILE: must be the path of a PEM",
+        ),
     ],
 )
 def test_wrong_files_stop_the_start(command: str, variables: dict[str, str], message: str, tmp_path: Path) -> None:
@@ -345,7 +357,9 @@ def test_wrong_files_stop_the_start(command: str, variables: dict[str, str], mes
     assert "PRIVATE" not in ended.stderr + ended.stdout
 
 
-def test_an_expired_certificate_is_served_and_complained_of(backend: StartBackend, tmp_path: Path, proxy: StartBackend) -> None:
+def test_an_expired_certificate_is_served_and_complained_of(
+    backend: StartBackend, tmp_path: Path, proxy: StartBackend
+) -> None:
     edge: Process = proxy(EDGEPROXY_UPSTREAMS=backend().url, **files(tmp_path, -2 * DAY, -DAY))
     url = f"https://127.0.0.1:{edge.port}/x"  # type: ignore[attr-defined]
     assert subprocess.run(["curl", "-sf", url], check=False, stdout=subprocess.DEVNULL).returncode == 60

@@ -193,7 +193,11 @@ async def test_http_1_1_alone_is_agreed_on(offer: list[str], server: Server) -> 
 @pytest.mark.filterwarnings("ignore:ssl.TLSVersion.TLSv1_1 is deprecated:DeprecationWarning")
 @pytest.mark.parametrize(
     ("options", "ciphers"),
-    [({"maximum_version": ssl.TLSVersion.TLSv1_1}, "ALL:@SECLEVEL=0"), ({}, "AES128-SHA"), ({}, "ECDHE-RSA-AES128-SHA")],
+    [
+        ({"maximum_version": ssl.TLSVersion.TLSv1_1}, "ALL:@SECLEVEL=0"),
+        ({}, "AES128-SHA"),
+        ({}, "ECDHE-RSA-AES128-SHA"),
+    ],
 )
 @on_uvloop
 async def test_old_versions_and_ciphers_are_refused_and_counted(
@@ -208,7 +212,9 @@ async def test_old_versions_and_ciphers_are_refused_and_counted(
     await server.until(lambda: server.counters.faults == {REFUSED: 1})
 
 
-@pytest.mark.parametrize("request_line", [b"GET / HTTP/1.1\r\nHost: a\r\n\r\n", b"POST / HTTP/1.1\r\n", b"CONNECT a:1 HTTP/1.1"])
+@pytest.mark.parametrize(
+    "request_line", [b"GET / HTTP/1.1\r\nHost: a\r\n\r\n", b"POST / HTTP/1.1\r\n", b"CONNECT a:1 HTTP/1.1"]
+)
 @on_uvloop
 async def test_plain_http_ends_at_once_and_is_counted(request_line: bytes, server: Server) -> None:
     reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
