@@ -7,7 +7,7 @@ from edgeproxy.http.scan cimport Notes, scan_fields, scan_request_line
 
 cdef int CONNECTION, CONTENT_LENGTH, DROP, EXPECT, FORWARDED, HOST, PLAIN, REQUEST_ID, SINGLE
 cdef int TRANSFER_ENCODING, UPGRADE, WEBSOCKET_KEY, WEBSOCKET_VERSION
-cdef int _MAX_METHOD, _CR, _LF, _SLASH, _ZERO
+cdef int _MAX_METHOD, _CR, _LF, _SLASH, _ZERO, _SMALL_C
 cdef long long NO_BODY, UNTIL_CHUNKED
 cdef FieldNames REQUEST_FIELDS
 cdef dict _USUAL_CONNECTION
@@ -25,10 +25,10 @@ cdef class RequestHead(Notes):
     cdef public int _hosts, _lengths, _singles
     cdef public list _codings, _connection, _upgrade, _expect, _whole
 
-    cpdef note(self, int kind, bytes name, bytes value)
-    cdef _note_rare(self, int kind, bytes name, bytes value)
+    cpdef note(self, int kind, bytes line, bytes value)
+    cdef _note_rare(self, int kind, bytes line, bytes value)
     @cython.locals(bit=int)
-    cdef _note_single(self, bytes name)
+    cdef _note_single(self, bytes line)
 
 
 @cython.locals(head=RequestHead, at=Py_ssize_t)

@@ -41,7 +41,7 @@ MAX_FIELDS = 100
 MAX_TARGET = 8192
 _MAX_METHOD = 32
 
-_CR, _LF, _SLASH, _ZERO = 13, 10, 47, 48
+_CR, _LF, _SLASH, _ZERO, _SMALL_C = 13, 10, 47, 48, 99
 _HTTP_1 = b"HTTP/1."
 _GET = b"GET"  # one object for all, whose hash is known
 _USUAL_CONNECTION = {b"keep-alive": True, b"Keep-Alive": True, b"close": False}
@@ -113,7 +113,7 @@ class RequestHead(Notes):
         self._singles = 0
         self._whole: list[bytes] | None = None  # noted lines that go on all the same
 
-    def note(self, kind: int, name: bytes, value: bytes) -> None:
+    def note(self, kind: int, line: bytes, value: bytes) -> None:
         if kind == HOST:
             self.host = value
             self._hosts += 1
@@ -123,32 +123,32 @@ class RequestHead(Notes):
         elif kind == CONNECTION:
             self._connection = _and(self._connection, value)
         elif kind == SINGLE:
-            self._note_single(name)
-            self._whole = _and(self._whole, name + b": " + value + b"\r\n")
+            self._note_single(line)
+            self._whole = _and(self._whole, line)
         elif kind == REQUEST_ID:
             self.request_id = value
         else:
-            self._note_rare(kind, name, value)
+            self._note_rare(kind, line, value)
 
-    def _note_rare(self, kind: int, name: bytes, value: bytes) -> None:
+    def _note_rare(self, kind: int, line: bytes, value: bytes) -> None:
         if kind == TRANSFER_ENCODING:
             self._codings = _and(self._codings, value)
         elif kind == FORWARDED:
-            self.forwarded = [*(self.forwarded or ()), (name, value)]
+            self.forwarded = [*(self.forwarded or ()), (line.partition(b":")[0], value)]
         elif kind == UPGRADE:
             self._upgrade = _and(self._upgrade, value)
         elif kind == EXPECT:
             self._expect = _and(self._expect, value)
         elif kind == WEBSOCKET_KEY:
             self._key = value
-            self._whole = _and(self._whole, name + b": " + value + b"\r\n")
+            self._whole = _and(self._whole, line)
         elif kind == WEBSOCKET_VERSION:
             self._version = value
-            self._whole = _and(self._whole, name + b": " + value + b"\r\n")
+            self._whole = _and(self._whole, line)
 
-    def _note_single(self, name: bytes) -> None:
+    def _note_single(self, line: bytes) -> None:
         """Content-Type or Authorization twice: which one holds would be the reader's choice, so nobody chooses."""
-        bit = 1 if len(name) == len("content-type") else 2
+        bit = 1 if line[0] | 32 == _SMALL_C else 2
         if self._singles & bit:
             raise ProtocolError(MALFORMED, "Content-Type or Authorization twice")
         self._singles |= bit

@@ -20,7 +20,7 @@ cdef class ResponseHead(Notes):
     cdef public list _codings, _connection
 
     @cython.locals(length="long long")
-    cpdef note(self, int kind, bytes name, bytes value)
+    cpdef note(self, int kind, bytes line, bytes value)
 
 
 @cython.locals(head=ResponseHead, at=Py_ssize_t)

@@ -68,14 +68,14 @@ class ResponseHead(Notes):
         self._codings: list[bytes] | None = None
         self._connection: list[bytes] | None = None
 
-    def note(self, kind: int, name: bytes, value: bytes) -> None:
+    def note(self, kind: int, line: bytes, value: bytes) -> None:
         if kind == CONTENT_LENGTH:
             length = parse_content_length(value, BAD_RESPONSE)
             if self.length != UNTIL_CLOSE and self.length != length:
                 raise ProtocolError(BAD_RESPONSE, "Content-Length twice, and different")
             self.length = length
         elif kind == GUARDED:
-            self.guarded += name + b": " + value + b"\r\n"
+            self.guarded += line
         elif kind == CONNECTION:
             self._connection = [*(self._connection or ()), value]
         elif kind == TRANSFER_ENCODING:

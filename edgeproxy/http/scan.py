@@ -7,7 +7,7 @@ fields are never taken apart: those that follow each other in the usual form are
 from __future__ import annotations
 
 from edgeproxy.errors import MALFORMED, Fault, ProtocolError
-from edgeproxy.http.fields import DROP, PLAIN, TEXT_BYTES, TOKEN_BYTES, FieldNames
+from edgeproxy.http.fields import ASK, DROP, PLAIN, TEXT_BYTES, TOKEN_BYTES, WITH_LINE, FieldNames
 
 _CR = 13
 _LF = 10
@@ -89,7 +89,8 @@ class Notes:
         self.fields = b""
         self.count = 0
 
-    def note(self, kind: int, name: bytes, value: bytes) -> None:
+    def note(self, kind: int, line: bytes, value: bytes) -> None:
+        """`line` is the whole line with its CRLF, for kinds from WITH_LINE on; else empty."""
         raise NotImplementedError
 
 
@@ -104,7 +105,8 @@ def scan_fields(data: bytes, at: int, end: int, names: FieldNames, fault: Fault,
     run = at  # where the present run of plain lines in usual form began
     seen = data
     classes = CLASSES
-    maybe = names.maybe
+    slots = names.slots
+    kinds = names.kinds
     while at < end:
         start = at
         flags = 0
@@ -129,21 +131,26 @@ def scan_fields(data: bytes, at: int, end: int, names: FieldNames, fault: Fault,
         count += 1
         usual = value_start == name_end + 2 and seen[name_end + 1] == _SPACE and value_end == at - 2
         size = name_end - start
-        if size < 32 and not flags & ODD_NAME and not maybe[size * 256 + (seen[start] | 32)]:
+        slot = ASK if size >= 32 or flags & ODD_NAME else slots[size * 256 + (seen[start] | 32)]
+        if slot == 0:
             kind = PLAIN
+        elif slot != ASK and _same(data, start, names.candidates[slot], size):
+            kind = kinds[slot]
         else:
-            name = seen[start:name_end]
-            kind = names.kind(name, fault)
-            if kind != PLAIN and kind != DROP:
-                notes.note(kind, name, seen[value_start:value_end])
+            kind = names.kind(seen[start:name_end], fault)
         if kind == PLAIN and usual:
             continue
+        line = b""
+        if kind == PLAIN or kind >= WITH_LINE:
+            line = _line(data, start, name_end, value_start, value_end)
+        if kind != PLAIN and kind != DROP:
+            notes.note(kind, line, seen[value_start:value_end])
         if runs is None:
             runs = []
         if start > run:
             runs.append(seen[run:start])
         if kind == PLAIN:
-            runs.append(seen[start:name_end] + b": " + seen[value_start:value_end] + b"\r\n")
+            runs.append(line)
         run = at
     notes.count = count
     if runs is None:
@@ -152,3 +159,21 @@ def scan_fields(data: bytes, at: int, end: int, names: FieldNames, fault: Fault,
     if end > run:
         runs.append(seen[run:end])
     notes.fields = runs[0] if len(runs) == 1 else b"".join(runs)
+
+
+def _same(data: bytes, at: int, candidate: bytes, size: int) -> bool:
+    """Whether the name of that size is the candidate, whatever its case."""
+    seen = data
+    lower = candidate
+    for index in range(size):  # noqa: SIM110  # as a loop it compiles to one
+        if seen[at + index] | 32 != lower[index]:
+            return False
+    return True
+
+
+def _line(data: bytes, start: int, name_end: int, value_start: int, value_end: int) -> bytes:
+    """The line in its usual form."""
+    seen = data
+    if value_start == name_end + 2 and seen[name_end + 1] == _SPACE:
+        return seen[start:value_end] + b"\r\n"
+    return seen[start:name_end] + b": " + seen[value_start:value_end] + b"\r\n"

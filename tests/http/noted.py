@@ -12,8 +12,8 @@ class Kept(Notes):
         super().__init__()
         self.noted: list[tuple[int, bytes, bytes]] = []
 
-    def note(self, kind: int, name: bytes, value: bytes) -> None:
-        self.noted.append((kind, name, value))
+    def note(self, kind: int, line: bytes, value: bytes) -> None:
+        self.noted.append((kind, line, value))
 
 
 def scan(data: bytes, at: int, end: int, names: FieldNames) -> Kept:

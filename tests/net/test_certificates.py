@@ -55,9 +55,9 @@ def test_one_file_may_hold_both(tmp_path: Path) -> None:
     assert PairFiles(both, both).read().names == ["one.test", "127.0.0.1"]
 
 
-@pytest.mark.parametrize("options", ["-algorithm RSA -pkeyopt rsa_keygen_bits:2048", "-algorithm ED25519"])
-def test_keys_of_other_tools(options: str, tmp_path: Path) -> None:
-    made = f"openssl req -x509 -newkey {options.split()[1].lower()} -nodes -keyout key.pem -out cert.pem -subj /CN=a -days 9"
+@pytest.mark.parametrize("kind", ["rsa:2048", "ed25519"])
+def test_keys_of_other_tools(kind: str, tmp_path: Path) -> None:
+    made = f"openssl req -x509 -newkey {kind} -nodes -keyout key.pem -out cert.pem -subj /CN=a -days 9"
     subprocess.run(made.split(), cwd=tmp_path, check=True, capture_output=True)
     pair = PairFiles(tmp_path / "cert.pem", tmp_path / "key.pem").read()
     assert pair.subject == "CN=a"

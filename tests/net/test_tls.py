@@ -17,13 +17,18 @@ import pytest
 import trustme
 import uvloop
 
+from edgeproxy.clock import monotonic
 from edgeproxy.net.certificates import Pair
-from edgeproxy.net.limits import Limits
+from edgeproxy.net.connection import Connection
+from edgeproxy.net.edge import Edge
+from edgeproxy.net.limits import LINGER_SECONDS, Limits
 from edgeproxy.net.tls import PLAIN_HTTP, REFUSED, UNFINISHED, ServerTls, departed
+from edgeproxy.proxy.observe import Observer
 from edgeproxy.telemetry.counters import Counters
 from tests.net.test_certificates import CA, ONE, TWO, chain, key
 
 HANDSHAKE_SECONDS = 0.4
+SIZE = 8_000_000  # more than the kernel takes for a peer that does not read
 
 
 class Peer(asyncio.Protocol):
@@ -83,7 +88,7 @@ async def serving() -> AsyncIterator[Server]:
     server = Server()
     server.tls.use(pair(ONE))
     options = await server.tls.server_options(Limits(handshake=HANDSHAKE_SECONDS, write_idle=1))
-    listener = await asyncio.get_running_loop().create_server(server.accept, "127.0.0.1", 0, **options)
+    listener = await asyncio.get_running_loop().create_server(lambda: server.accept(), "127.0.0.1", 0, **options)
     server.port = listener.sockets[0].getsockname()[1]
     try:
         yield server
@@ -283,12 +288,12 @@ async def test_an_abort_is_at_once(server: Server) -> None:
     reader, writer = await asyncio.open_connection("127.0.0.1", server.port, ssl=trusting())
     peer = server.peers[0]
     await server.until(lambda: peer.transport is not None)
-    peer.transport.write(b"x" * 8_000_000)  # more than the kernel takes
+    peer.transport.write(b"x" * SIZE)
     peer.transport.abort()
     await asyncio.sleep(0)
     await server.until(lambda: peer.lost)
     with pytest.raises((ConnectionError, asyncio.IncompleteReadError)):
-        await reader.readexactly(8_000_000)
+        await reader.readexactly(SIZE)
     writer.close()
     await asyncio.gather(writer.wait_closed(), return_exceptions=True)
 
@@ -301,7 +306,7 @@ async def test_a_peer_that_has_left_behind_unsent_bytes_is_seen(server: Server) 
     client = await loop.run_in_executor(None, lambda: trusting().wrap_socket(sock))
     await server.until(lambda: bool(server.peers) and server.peers[0].transport is not None)
     peer = server.peers[0]
-    peer.transport.write(b"x" * 8_000_000)
+    peer.transport.write(b"x" * SIZE)
     assert departed([peer]) == []
     raw = socket.socket(fileno=client.detach())
     raw.shutdown(socket.SHUT_WR)
@@ -312,3 +317,82 @@ async def test_a_peer_that_has_left_behind_unsent_bytes_is_seen(server: Server) 
     await server.until(lambda: peer.lost)
     assert departed([peer]) == []
     raw.close()
+
+
+class Closing(Connection):
+    """One of ours, on a transport of the loop's."""
+
+    lost = False
+
+    def connection_made(self, transport: Any) -> None:
+        self.attach(transport)
+
+    def connection_lost(self, _: Exception | None) -> None:
+        self.lost = True
+
+    def eof_received(self) -> bool:
+        return False
+
+    def pause_writing(self) -> None:
+        self.note_unwritable()
+
+    def resume_writing(self) -> None:
+        self.note_writable()
+
+
+def closing(server: Server, **limits: float) -> Closing:
+    observer = Observer(server.counters, None, monotonic)
+    nothing: Any = None
+    edge = Edge(asyncio.get_running_loop(), nothing, Limits(**limits), observer, nothing, nothing, server.tls)  # type: ignore[arg-type]
+    connection = Closing(edge)
+    server.peers.append(connection)  # type: ignore[arg-type]
+    server.accept = lambda: connection  # type: ignore[method-assign,assignment,return-value]
+    return connection
+
+
+@on_uvloop
+async def test_a_close_waits_for_the_last_bytes_and_not_for_a_close_notify(server: Server) -> None:
+    connection = closing(server, write_idle=60)
+    loop = asyncio.get_running_loop()
+    sock = socket.create_connection(("127.0.0.1", server.port))
+    client = await loop.run_in_executor(None, lambda: trusting().wrap_socket(sock, suppress_ragged_eofs=False))
+    await server.until(lambda: connection.transport is not None)
+    connection.write(b"x" * SIZE)
+    connection.close()
+    now = loop.time()
+    for _ in range(5):  # sweeps that find it overdue
+        now += LINGER_SECONDS
+        assert connection.write_deadline <= now
+        connection.closing_due(now)
+        await asyncio.sleep(0.01)
+        assert now < connection.write_deadline <= now + LINGER_SECONDS
+    assert not connection.lost
+    assert await loop.run_in_executor(None, lambda: receive(client)) == SIZE  # and a close_notify
+    assert not connection.lost
+    connection.closing_due(now + LINGER_SECONDS)  # all has been read, and the peer does not answer
+    await server.until(lambda: connection.lost)
+    client.close()
+
+
+@on_uvloop
+async def test_a_close_does_not_wait_for_ever_for_a_reader(server: Server) -> None:
+    connection = closing(server, write_idle=60)
+    loop = asyncio.get_running_loop()
+    sock = socket.create_connection(("127.0.0.1", server.port))
+    client = await loop.run_in_executor(None, lambda: trusting().wrap_socket(sock))
+    await server.until(lambda: connection.transport is not None)
+    connection.write(b"x" * SIZE)
+    connection.close()
+    connection.closing_due(loop.time() + 59)
+    await asyncio.sleep(0.05)
+    assert not connection.lost
+    connection.closing_due(loop.time() + 61)
+    await server.until(lambda: connection.lost)
+    client.close()
+
+
+def receive(client: ssl.SSLSocket) -> int:
+    total = 0
+    while data := client.recv(1_000_000):
+        total += len(data)
+    return total
