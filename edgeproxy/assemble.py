@@ -6,6 +6,7 @@ import asyncio
 import sys
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
+from datetime import UTC, datetime
 from typing import Any
 
 import orjson
@@ -21,9 +22,11 @@ from edgeproxy.discovery.coordinator import CoordinatorSource
 from edgeproxy.discovery.health import HealthChecker
 from edgeproxy.discovery.snapshot import Endpoint, Snapshot
 from edgeproxy.discovery.static import static_snapshot
+from edgeproxy.net.certificates import Pair, PairFiles, PairWatch
 from edgeproxy.net.client import ClientConnection
 from edgeproxy.net.dial import NetworkDialer
 from edgeproxy.net.edge import Edge
+from edgeproxy.net.tls import DepartureWatch, ServerTls
 from edgeproxy.proxy.observe import Observer
 from edgeproxy.proxy.table import Table
 from edgeproxy.routes import COORDINATOR, Routes
@@ -48,6 +51,7 @@ log = get_logger(__name__)
 def run(settings: ProxySettings, environment: Mapping[str, str]) -> int:
     """Supervise the program until it is told to end; the exit code. `environment` is what flags said."""
     snapshot = _first_snapshot(settings)
+    certificates = _certificates(settings)
     sockets = listen(Bind(settings.host, settings.port), settings.processes)
     admin = listen(Bind(settings.admin_host, settings.admin_port), 1)
     program = Program(
@@ -58,7 +62,7 @@ def run(settings: ProxySettings, environment: Mapping[str, str]) -> int:
         environment=environment,
     )
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(Host(settings, program, sockets, snapshot).run(admin[0]))
+        return runner.run(Host(settings, program, sockets, snapshot, certificates).run(admin[0]))
 
 
 def _first_snapshot(settings: ProxySettings) -> Snapshot:
@@ -71,11 +75,32 @@ def _first_snapshot(settings: ProxySettings) -> Snapshot:
         raise ConfigurationError(f"EDGEPROXY_UPSTREAMS: {error}") from None
 
 
+def _certificates(settings: ProxySettings) -> PairWatch | None:
+    """The pair of the start, watched. One that clients refuse for its time is used and complained of: to leave would
+    refuse those too who do not look at it."""
+    if settings.tls_files is None:
+        return None
+    files = PairFiles(*settings.tls_files)
+    pair = files.read()
+    now = datetime.now(UTC)
+    if reason := pair.fault(now) or pair.warning(now):
+        log.warning("the certificate " + reason, subject=pair.subject)
+    return PairWatch(files, pair)
+
+
 class Host:
     """Everything that runs once on a machine: discovery, health checks, admin listener, the processes."""
 
-    def __init__(self, settings: ProxySettings, program: Program, sockets: list[Any], snapshot: Snapshot) -> None:
+    def __init__(
+        self,
+        settings: ProxySettings,
+        program: Program,
+        sockets: list[Any],
+        snapshot: Snapshot,
+        certificates: PairWatch | None,
+    ) -> None:
         self._settings = settings
+        self._certificates = certificates
         self._snapshot = snapshot
         self._have_list = bool(settings.upstreams)
         self._alive: dict[str, bool] = {}
@@ -92,9 +117,18 @@ class Host:
             self._publish(self._snapshot)
             background = await stack.enter_async_context(_Background())
             background.start(self._health.run())
+            if self._certificates is not None:
+                self._use(self._certificates.pair)
+                background.start(self._certificates.run(self._use))
             if not self._settings.upstreams:
                 background.start((await self._new_source(stack)).run())
             return await self._supervisor.run()
+
+    def _use(self, pair: Pair) -> None:
+        self._supervisor.broadcast(pair.as_message())
+
+    def _certificate_expiry(self) -> float | None:
+        return self._certificates.pair.not_after.timestamp() if self._certificates else None
 
     async def _new_source(self, stack: AsyncExitStack) -> CoordinatorSource:
         settings = self._settings
@@ -113,7 +147,7 @@ class Host:
     async def _start_admin(self, stack: AsyncExitStack, sock: Any) -> None:
         app = admin_app(
             not_ready_because=self._not_ready_because,
-            metrics=exposition(self._counts.total, lambda: self._alive),
+            metrics=exposition(self._counts.total, lambda: self._alive, self._certificate_expiry),
             table=self._table,
         )
         runner = web.AppRunner(app, access_log=None)
@@ -194,7 +228,8 @@ async def serve(child: Child, settings: ProxySettings) -> None:
     dialer = NetworkDialer()
     report = _Reporter(child, loop)
     table = _build_table(routes, settings, _first_snapshot(settings))
-    edge = Edge(loop, table, settings.limits, Observer(counters, access_log, monotonic), dialer, report)
+    tls = ServerTls(counters) if settings.tls_files else None
+    edge = Edge(loop, table, settings.limits, Observer(counters, access_log, monotonic), dialer, report, tls)
     dialer.edge = edge
     edge.start()
 
@@ -203,13 +238,17 @@ async def serve(child: Child, settings: ProxySettings) -> None:
             edge.table = _build_table(routes, settings, Snapshot.from_message(message))
         elif message["type"] == "health":
             routes.probed(message["alive"])
+        elif message["type"] == "tls" and tls is not None:
+            tls.use(Pair.from_message(message))
 
     child.on_message = on_message
     trusted = [network(text) for text in settings.trusted_proxies]
+    options = await tls.server_options(settings.limits) if tls else {}
     servers = [
-        await loop.create_server(lambda: ClientConnection(edge, trusted), sock=sock)  # type: ignore[arg-type,return-value]
+        await loop.create_server(lambda: ClientConnection(edge, trusted), sock=sock, **options)  # type: ignore[arg-type,return-value]
         for sock in child.sockets
     ]
+    departures = DepartureWatch(edge) if tls else None
     child.ready()
     reports = loop.create_task(_send_counters(child, counters))
     seconds = await child.until_drain()
@@ -217,6 +256,8 @@ async def serve(child: Child, settings: ProxySettings) -> None:
     reports.cancel()
     child.send(counters.as_message())
     edge.stop()
+    if departures is not None:
+        departures.stop()
     await dialer.close()
     if access_log is not None:
         access_log.close()
@@ -259,8 +300,8 @@ async def _drain(edge: Edge, servers: list[asyncio.Server], seconds: float) -> N
     for server in servers:
         server.close()
     edge.drain()
-    deadline = edge.now() + seconds
-    while edge.clients and edge.now() < deadline:
+    deadline = edge.clock.tick() + seconds
+    while edge.clients and edge.clock.tick() < deadline:
         await asyncio.sleep(0.05)
     edge.abort()
     await asyncio.sleep(ABORT_GRACE if edge.clients else 0)

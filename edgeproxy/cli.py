@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
 
 from edgeproxy import __version__
-from edgeproxy.runtime.environment import EXIT_FAILURE, EXIT_USAGE, load, run_or_exit
+from edgeproxy.runtime.environment import EXIT_FAILURE, EXIT_USAGE, ConfigurationError, load, run_or_exit
 from edgeproxy.settings import PREFIX, BalancerSettings, ProxySettings
 
 Mode = Literal["serve", "balance"]
@@ -99,9 +100,27 @@ def check(mode: Annotated[str, typer.Argument(help="serve or balance")] = "serve
         for variable, name in settings.variables().items():
             value = getattr(settings, name)
             print(f"{variable}={','.join(value) if isinstance(value, tuple) else '' if value is None else value}")
+        if settings.tls_files is not None:
+            _check_certificate(*settings.tls_files)
         return 0
 
     run_or_exit(main)
+
+
+def _check_certificate(certificate: Path, key: Path) -> None:
+    """Say what users will be shown; warn of what will soon be wrong, refuse what is wrong already."""
+    from datetime import UTC, datetime
+
+    from edgeproxy.net.certificates import CERTIFICATE, PairFiles, day
+
+    pair = PairFiles(certificate, key).read()
+    names = ", ".join(pair.names) or "none: clients will refuse it"
+    print(f"certificate: subject {pair.subject}; names {names}; valid until {day(pair.not_after)}")
+    now = datetime.now(UTC)
+    if fault := pair.fault(now):
+        raise ConfigurationError(f"{CERTIFICATE}={certificate}: {fault}")
+    if warning := pair.warning(now):
+        print(f"warning: {CERTIFICATE}={certificate}: {warning}", file=sys.stderr)
 
 
 @app.command()

@@ -2,13 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from email.utils import formatdate
 from time import monotonic
 
-__all__ = ["FOREVER", "DateField", "monotonic"]
+__all__ = ["FOREVER", "Clock", "DateField", "monotonic"]
 
 FOREVER = float("inf")
 """A deadline that never comes."""
+
+
+class Clock:
+    """The loop's time, read once at the beginning of each callback: `now` is what all that it does calls now."""
+
+    __slots__ = ("_read", "now")
+
+    def __init__(self, read: Callable[[], float]) -> None:
+        self._read = read
+        self.now = read()
+
+    def tick(self) -> float:
+        """Read the time; it is `now` from here on."""
+        self.now = self._read()
+        return self.now
 
 
 class DateField:

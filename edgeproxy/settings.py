@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from ipaddress import IPv4Network, IPv6Network
-from typing import Annotated, Any, ClassVar, Literal
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import BeforeValidator, Field, SecretStr, field_validator
+from pydantic import BeforeValidator, Field, SecretStr, field_validator, model_validator
 
 from edgeproxy.net.limits import Limits
 from edgeproxy.runtime.cpu import usable_cores
@@ -29,6 +30,15 @@ def _size(value: object) -> object:
 
 Size = Annotated[int, BeforeValidator(_size)]
 """Bytes; `64KiB`, `100MiB`, `1GiB` in the environment."""
+
+
+def _pem_path(value: object) -> object:
+    if isinstance(value, str) and "-----BEGIN" in value:
+        raise ValueError("must be the path of a PEM file, not what is in it")
+    return value
+
+
+PemPath = Annotated[Path, BeforeValidator(_pem_path)]
 
 Seconds = Annotated[float, Field(gt=0, le=86400)]
 
@@ -71,6 +81,13 @@ class ProxySettings(EnvironmentSettings):
     health_interval: Seconds = _field(5.0, "HEALTH_INTERVAL", "seconds between two health checks of a worker")
     health_path: str = _field("/health", "HEALTH_PATH", "path that is checked at EDGEPROXY_UPSTREAMS")
 
+    tls_cert: PemPath | None = _field(
+        None, "TLS_CERT", "PEM file of certificate and chain: the main port speaks TLS alone"
+    )
+    tls_key: PemPath | None = _field(
+        None, "TLS_KEY", "PEM file of its private key; both are read again when they change"
+    )
+
     trusted_proxies: CommaList = _field(
         (), "TRUSTED_PROXIES", "comma list of CIDRs whose X-Forwarded-* and X-Request-ID are believed"
     )
@@ -78,6 +95,7 @@ class ProxySettings(EnvironmentSettings):
     access_log: Literal["off", "json"] = _field("off", "ACCESS_LOG", "one line an exchange on standard output")
     drain: Seconds = _field(30.0, "DRAIN", "seconds for exchanges in flight when the program is told to end")
 
+    timeout_handshake: Seconds = _field(10.0, "TIMEOUT_HANDSHAKE", "seconds for a TLS handshake")
     timeout_head: Seconds = _field(10.0, "TIMEOUT_HEAD", "seconds for a request head to arrive")
     timeout_body: Seconds = _field(30.0, "TIMEOUT_BODY", "seconds between two pieces of a request body")
     timeout_keep_alive: Seconds = _field(75.0, "TIMEOUT_KEEP_ALIVE", "seconds a client connection may rest")
@@ -94,10 +112,23 @@ class ProxySettings(EnvironmentSettings):
             network(text)
         return value
 
+    @model_validator(mode="after")
+    def _has_both_or_none(self) -> Self:
+        if (self.tls_cert is None) != (self.tls_key is None):
+            there, missing = ("CERT", "KEY") if self.tls_cert else ("KEY", "CERT")
+            raise ValueError(f"{PREFIX}TLS_{there} is set and {PREFIX}TLS_{missing} is not: set both, or none")
+        return self
+
+    @property
+    def tls_files(self) -> tuple[Path, Path] | None:
+        """Certificate and key, where TLS is on."""
+        return (self.tls_cert, self.tls_key) if self.tls_cert and self.tls_key else None
+
     @property
     def limits(self) -> Limits:
         return Limits(
             body_bytes=self.max_body,
+            handshake=self.timeout_handshake,
             head=self.timeout_head,
             body_idle=self.timeout_body,
             keep_alive=self.timeout_keep_alive,

@@ -34,9 +34,15 @@ class ProcessCounts:
 
 
 class _HostCollector(Collector):
-    def __init__(self, counts: Callable[[], Counters], endpoints: Callable[[], Mapping[str, bool]]) -> None:
+    def __init__(
+        self,
+        counts: Callable[[], Counters],
+        endpoints: Callable[[], Mapping[str, bool]],
+        certificate_expiry: Callable[[], float | None],
+    ) -> None:
         self._counts = counts
         self._endpoints = endpoints
+        self._certificate_expiry = certificate_expiry
 
     def collect(self) -> Iterable[Metric]:
         counts = self._counts()
@@ -44,12 +50,16 @@ class _HostCollector(Collector):
         yield _gauge("edgeproxy_open_connections", "Client connections at this moment.", {}, counts.open_connections)
         yield _counter("edgeproxy_connections", "Client connections accepted.", [({}, counts.connections)])
         faults = [({"fault": name}, count) for name, count in sorted(counts.faults.items())]
-        yield _counter("edgeproxy_faults", "Failures by kind, see edgeproxy/errors.py.", faults)
+        yield _counter("edgeproxy_faults", "Failures by kind, see edgeproxy/errors.py and net/tls.py.", faults)
         yield from _routes(counts.routes)
         up = GaugeMetricFamily("edgeproxy_upstream_up", "What active health checks say.", labels=["backend"])
         for backend, alive in sorted(self._endpoints().items()):
             up.add_metric([backend], float(alive))
         yield up
+        expiry = self._certificate_expiry()
+        if expiry is not None:
+            meaning = "When the certificate in use expires, in seconds since 1970."
+            yield _gauge("edgeproxy_tls_certificate_expiry_timestamp_seconds", meaning, {}, expiry)
 
 
 def _gauge(name: str, meaning: str, labels: Mapping[str, str], value: float) -> Metric:
@@ -92,8 +102,12 @@ def _cumulative(buckets: Iterable[int]) -> list[tuple[str, float]]:
     return rows
 
 
-def exposition(counts: Callable[[], Counters], endpoints: Callable[[], Mapping[str, bool]]) -> Callable[[], bytes]:
-    """A function that gives the page at `/metrics`."""
+def exposition(
+    counts: Callable[[], Counters],
+    endpoints: Callable[[], Mapping[str, bool]],
+    certificate_expiry: Callable[[], float | None],
+) -> Callable[[], bytes]:
+    """A function that gives the page at `/metrics`. `certificate_expiry` is None without TLS."""
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(_HostCollector(counts, endpoints))
+    registry.register(_HostCollector(counts, endpoints, certificate_expiry))
     return lambda: generate_latest(registry)

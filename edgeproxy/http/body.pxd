@@ -1,6 +1,11 @@
 # Types of the compiled way; the source is the .py beside it.
+cimport cython
+
 cdef long long UNTIL_CHUNKED, UNTIL_CLOSE
 
+@cython.final
+@cython.freelist(64)
+@cython.no_gc
 cdef class BodyReader:
     cdef object _chunked
     cdef long long _left

@@ -7,27 +7,29 @@ invent beyond it is checked each time.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 
 from edgeproxy.errors import Fault, ProtocolError
 
 # What a field is to us. PLAIN fields are end-to-end and pass on as they are.
 PLAIN = 0
 DROP = 1  # hop-by-hop (RFC 9110 section 7.6.1), or nothing a peer may say
-SINGLE = 2  # end-to-end, but a second one makes the message ambiguous
-CONNECTION = 3
-CONTENT_LENGTH = 4
-TRANSFER_ENCODING = 5
-HOST = 6
-UPGRADE = 7
-EXPECT = 8
-FORWARDED = 9  # what proxies say of the client: believed only from trusted ones
-REQUEST_ID = 10
-WEBSOCKET_KEY = 11
-WEBSOCKET_VERSION = 12
-KEEP_ALIVE = 13
-WEBSOCKET_ACCEPT = 14
-GUARDED = 15  # response fields that speak for the whole site: not for a lent machine to say
+CONNECTION = 2
+CONTENT_LENGTH = 3
+TRANSFER_ENCODING = 4
+HOST = 5
+UPGRADE = 6
+EXPECT = 7
+REQUEST_ID = 8
+KEEP_ALIVE = 9
+WEBSOCKET_ACCEPT = 10
+# Of those from here on the whole line is wanted, since it may go on.
+WITH_LINE = 16
+SINGLE = 16  # end-to-end, but a second one makes the message ambiguous
+FORWARDED = 17  # what proxies say of the client: believed only from trusted ones
+WEBSOCKET_KEY = 18
+WEBSOCKET_VERSION = 19
+GUARDED = 20  # response fields that speak for the whole site: not for a lent machine to say
 
 TOKEN_BYTES = b"!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 """tchar of RFC 9110 section 5.6.2."""
@@ -88,12 +90,17 @@ _MAX_NAME = 256
 _MAX_REMEMBERED = 2048  # names; at most 256 bytes each, so half a MiB a process
 
 
-def _by_length_and_first_byte(names: Iterable[bytes], family: bytes) -> bytes:
+ASK = 255
+"""The slot of names that only `FieldNames.kind` can tell apart."""
+
+
+def _slots(names: Sequence[bytes], family: bytes) -> bytes:
     table = bytearray(32 * 256)
-    for name in names:
-        table[len(name) * 256 + name[0]] = 1
+    for index, name in enumerate(names[1:], 1):
+        place = len(name) * 256 + name[0]
+        table[place] = ASK if table[place] else index
     for length in range(len(family) + 1, 32):
-        table[length * 256 + family[0]] = 1
+        table[length * 256 + family[0]] = ASK
     return bytes(table)
 
 
@@ -103,7 +110,7 @@ class FieldNames:
     `family` is a prefix all of whose names are of one kind, `family_kind`.
     """
 
-    __slots__ = ("_family", "_family_kind", "_known", "_special", "maybe")
+    __slots__ = ("_family", "_family_kind", "_known", "_special", "candidates", "kinds", "slots")
 
     def __init__(self, special: Mapping[bytes, int], family: bytes, family_kind: int) -> None:
         self._special = special
@@ -112,8 +119,12 @@ class FieldNames:
         self._known: dict[bytes, int] = {}
         for name, kind in special.items():
             self._known[name] = self._known[name.title()] = kind
-        self.maybe = _by_length_and_first_byte(special, family)
-        """maybe[length * 256 + (first byte | 32)] is 0 where no special name looks like that."""
+        self.candidates = [b"", *special]
+        """Special names in lower case, from 1 on; `kinds[slot]` is the kind of `candidates[slot]`."""
+        self.kinds = bytes([PLAIN, *special.values()])
+        self.slots = _slots(self.candidates, family)
+        """slots[length * 256 + (first byte | 32)] is 0 where no special name looks like that, the slot of the only
+        one that does, or ASK."""
 
     def kind(self, name: bytes, fault: Fault) -> int:
         """What a field of this name is to us; raises ProtocolError(fault) for what is no name."""

@@ -31,6 +31,19 @@ def parse_content_length(value: bytes, fault: Fault) -> int:
     return length
 
 
+_lengths: dict[int, bytes] = {}  # lines already written, at most 1024
+
+
+def content_length(length: int) -> bytes:
+    """The field line with its CRLF. Answers of a service tend to have the same few lengths."""
+    line = _lengths.get(length)
+    if line is None:
+        line = b"Content-Length: %d\r\n" % length
+        if len(_lengths) < 1024:
+            _lengths[length] = line
+    return line
+
+
 def connection_options(values: list[bytes], fault: Fault) -> set[bytes]:
     """The lower-case options of all Connection fields (RFC 9110 section 7.6.1)."""
     options = set()

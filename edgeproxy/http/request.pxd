@@ -1,36 +1,50 @@
 # Types of the compiled way; the source is the .py beside it.
 cimport cython
 
+from edgeproxy.http.fields cimport FieldNames
+from edgeproxy.http.framing cimport parse_content_length
+from edgeproxy.http.scan cimport Notes, scan_fields, scan_request_line
+
 cdef int CONNECTION, CONTENT_LENGTH, DROP, EXPECT, FORWARDED, HOST, PLAIN, REQUEST_ID, SINGLE
 cdef int TRANSFER_ENCODING, UPGRADE, WEBSOCKET_KEY, WEBSOCKET_VERSION
+cdef int _MAX_METHOD, _CR, _LF, _SLASH, _ZERO, _SMALL_C
 cdef long long NO_BODY, UNTIL_CHUNKED
+cdef FieldNames REQUEST_FIELDS
+cdef dict _USUAL_CONNECTION
+cdef set _hosts
+cdef bytes _GET, _HTTP_1
 
-cdef class RequestHead:
+@cython.no_gc
+cdef class RequestHead(Notes):
     cdef public bytes method, target, host, websocket_key, request_id
     cdef public int minor
     cdef public long long length
     cdef public bint keep_alive, expect_continue
-    cdef public bytes fields
     cdef public list forwarded
+    cdef public bytes _length, _key, _version
+    cdef public int _hosts, _lengths, _singles
+    cdef public list _codings, _connection, _upgrade, _expect, _whole
+
+    cpdef note(self, int kind, bytes line, bytes value)
+    cdef _note_rare(self, int kind, bytes line, bytes value)
+    @cython.locals(bit=int)
+    cdef _note_single(self, bytes line)
 
 
-cdef class _Special:
-    cdef public list hosts, lengths, codings, connection, upgrade, expect
-    cdef public bytes version
-    cdef public int singles
-
-
+@cython.locals(head=RequestHead, at=Py_ssize_t)
 cpdef RequestHead parse_request(bytes data, Py_ssize_t end)
 
-@cython.locals(method_end=Py_ssize_t, target_end=Py_ssize_t, minor=int, method=bytes)
-cdef RequestHead _parse_request_line(bytes data, Py_ssize_t end)
-cdef int _minor_version(bytes version) except -1
-@cython.locals(special=_Special)
-cdef _judge(RequestHead head, list noted)
-cdef _note(RequestHead head, _Special special, int kind, bytes name, bytes value)
-@cython.locals(bit=int)
-cdef _note_single(_Special special, bytes name)
+@cython.locals(
+    seen="const unsigned char*", method_end=Py_ssize_t, target_end=Py_ssize_t, end=Py_ssize_t, method=bytes
+)
+cdef tuple _parse_request_line(bytes data)
+@cython.locals(seen="const unsigned char*", prefix="const unsigned char*", index=int, minor=int)
+cdef bint _is_ours(bytes data, Py_ssize_t at) except -1
+@cython.locals(upgrading=bint)
+cdef _judge(RequestHead head)
 cdef list _and(list values, bytes value)
-cdef _settle_host(RequestHead head, list hosts)
-cdef long long _settle_length(RequestHead head, _Special special) except? -9
+@cython.locals(target=bytes)
+cdef _settle_host(RequestHead head)
+cdef _check_host(bytes host)
+cdef long long _settle_length(RequestHead head) except? -9
 cdef bint _settle_connection(RequestHead head, list values) except -1

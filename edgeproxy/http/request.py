@@ -35,12 +35,16 @@ from edgeproxy.http.fields import (
     WEBSOCKET_VERSION,
 )
 from edgeproxy.http.framing import NO_BODY, UNTIL_CHUNKED, connection_options, parse_content_length, without
-from edgeproxy.http.scan import scan_fields, scan_request_line
+from edgeproxy.http.scan import Notes, scan_fields, scan_request_line
 
 MAX_FIELDS = 100
 MAX_TARGET = 8192
 _MAX_METHOD = 32
 
+_CR, _LF, _SLASH, _ZERO, _SMALL_C = 13, 10, 47, 48, 99
+_HTTP_1 = b"HTTP/1."
+_GET = b"GET"  # one object for all, whose hash is known
+_USUAL_CONNECTION = {b"keep-alive": True, b"Keep-Alive": True, b"close": False}
 _REFUSED_METHODS = frozenset({b"CONNECT", b"TRACE"})
 
 _VERSION = re.compile(rb"HTTP/[0-9]\.[0-9]")
@@ -53,16 +57,27 @@ IDEMPOTENT = frozenset({b"GET", b"HEAD", b"OPTIONS", b"PUT", b"DELETE"})
 """Methods whose repetition changes nothing (RFC 9110 section 9.2.2); TRACE is never served."""
 
 
-class RequestHead:
+class RequestHead(Notes):
     """A request as we understand it; nothing of it is forwarded but what is named here.
 
     `length` is the body's size in bytes, NO_BODY or UNTIL_CHUNKED. `fields` are the end-to-end field lines, each
-    with its CRLF. `forwarded` are (name, value) of fields in which an earlier proxy speaks of the client.
+    with its CRLF. `forwarded` are (name, value) of fields in which an earlier proxy speaks of the client. What
+    begins with an underscore are fields that must all be seen before the head can be judged.
     """
 
     __slots__ = (
+        "_codings",
+        "_connection",
+        "_expect",
+        "_hosts",
+        "_key",
+        "_length",
+        "_lengths",
+        "_singles",
+        "_upgrade",
+        "_version",
+        "_whole",
         "expect_continue",
-        "fields",
         "forwarded",
         "host",
         "keep_alive",
@@ -75,6 +90,7 @@ class RequestHead:
     )
 
     def __init__(self, method: bytes, target: bytes, minor: int) -> None:
+        Notes.__init__(self)
         self.method = method
         self.target = target
         self.minor = minor
@@ -84,103 +100,114 @@ class RequestHead:
         self.expect_continue = False
         self.websocket_key = b""
         self.request_id = b""
-        self.fields = b""
         self.forwarded: list[tuple[bytes, bytes]] | None = None
+        self._hosts = 0
+        self._length = b""
+        self._lengths = 0
+        self._codings: list[bytes] | None = None
+        self._connection: list[bytes] | None = None
+        self._upgrade: list[bytes] | None = None
+        self._expect: list[bytes] | None = None
+        self._key = b""
+        self._version = b""
+        self._singles = 0
+        self._whole: list[bytes] | None = None  # noted lines that go on all the same
 
+    def note(self, kind: int, line: bytes, value: bytes) -> None:
+        if kind == HOST:
+            self.host = value
+            self._hosts += 1
+        elif kind == CONTENT_LENGTH:
+            self._length = value
+            self._lengths += 1
+        elif kind == CONNECTION:
+            self._connection = _and(self._connection, value)
+        elif kind == SINGLE:
+            self._note_single(line)
+            self._whole = _and(self._whole, line)
+        elif kind == REQUEST_ID:
+            self.request_id = value
+        else:
+            self._note_rare(kind, line, value)
 
-class _Special:
-    """What must be seen of a whole head before it can be judged: fields that frame, route or upgrade."""
+    def _note_rare(self, kind: int, line: bytes, value: bytes) -> None:
+        if kind == TRANSFER_ENCODING:
+            self._codings = _and(self._codings, value)
+        elif kind == FORWARDED:
+            self.forwarded = [*(self.forwarded or ()), (line.partition(b":")[0], value)]
+        elif kind == UPGRADE:
+            self._upgrade = _and(self._upgrade, value)
+        elif kind == EXPECT:
+            self._expect = _and(self._expect, value)
+        elif kind == WEBSOCKET_KEY:
+            self._key = value
+            self._whole = _and(self._whole, line)
+        elif kind == WEBSOCKET_VERSION:
+            self._version = value
+            self._whole = _and(self._whole, line)
 
-    __slots__ = ("codings", "connection", "expect", "hosts", "lengths", "singles", "upgrade", "version")
-
-    def __init__(self) -> None:
-        self.hosts: list[bytes] | None = None
-        self.lengths: list[bytes] | None = None
-        self.codings: list[bytes] | None = None
-        self.connection: list[bytes] | None = None
-        self.upgrade: list[bytes] | None = None
-        self.expect: list[bytes] | None = None
-        self.version = b""
-        self.singles = 0
+    def _note_single(self, line: bytes) -> None:
+        """Content-Type or Authorization twice: which one holds would be the reader's choice, so nobody chooses."""
+        bit = 1 if line[0] | 32 == _SMALL_C else 2
+        if self._singles & bit:
+            raise ProtocolError(MALFORMED, "Content-Type or Authorization twice")
+        self._singles |= bit
 
 
 def parse_request(data: bytes, end: int) -> RequestHead:
     """Parse the head data[:end], which the empty line data[end:end + 4] closes."""
-    line_end = data.find(b"\r\n", 0, end + 2)
-    head = _parse_request_line(data, line_end)
-    notes = scan_fields(data, line_end + 2, end + 2, REQUEST_FIELDS, MALFORMED)
-    if notes.count > MAX_FIELDS:
+    head, at = _parse_request_line(data)
+    scan_fields(data, at, end + 2, REQUEST_FIELDS, MALFORMED, head)
+    if head.count > MAX_FIELDS:
         raise ProtocolError(HEAD_TOO_LARGE, f"more than {MAX_FIELDS} fields")
-    head.fields = notes.plain
-    _judge(head, notes.noted)
+    if head._whole is not None:
+        head.fields += b"".join(head._whole)
+    _judge(head)
     return head
 
 
-def _parse_request_line(data: bytes, end: int) -> RequestHead:
+def _parse_request_line(data: bytes) -> tuple[RequestHead, int]:
+    """The head so far, and where its fields begin."""
+    seen = data
     method_end, target_end = scan_request_line(data)
-    minor = _minor_version(data[target_end + 1 : end])
+    end = target_end + 9
+    if not _is_ours(data, target_end + 1):
+        raise _not_our_version(data[target_end + 1 :].partition(b"\r\n")[0])
     if method_end > _MAX_METHOD:
         raise ProtocolError(MALFORMED, "the method is too long")
     if target_end - method_end > MAX_TARGET:
         raise ProtocolError(URI_TOO_LONG, "the target is longer than 8 KiB")
-    method = data[:method_end]
+    method = _GET if method_end == 3 and seen[0] == 71 and seen[1] == 69 and seen[2] == 84 else seen[:method_end]
     if method in _REFUSED_METHODS:
         raise ProtocolError(METHOD_REFUSED, "CONNECT and TRACE are not served")
-    return RequestHead(method, data[method_end + 1 : target_end], minor)
+    return RequestHead(method, seen[method_end + 1 : target_end], seen[end - 1] - _ZERO), end + 2
 
 
-def _minor_version(version: bytes) -> int:
-    if version == b"HTTP/1.1":
-        return 1
-    if version == b"HTTP/1.0":
-        return 0
+def _is_ours(data: bytes, at: int) -> bool:
+    """Whether `HTTP/1.1` or `HTTP/1.0` and the end of the line stand there."""
+    seen = data
+    prefix = _HTTP_1
+    for index in range(7):
+        if seen[at + index] != prefix[index]:
+            return False
+    minor = seen[at + 7]
+    return (minor == _ZERO or minor == _ZERO + 1) and seen[at + 8] == _CR and seen[at + 9] == _LF
+
+
+def _not_our_version(version: bytes) -> ProtocolError:
     other_major = _VERSION.fullmatch(version) and not version.startswith(b"HTTP/1")
-    raise ProtocolError(UNKNOWN_VERSION if other_major else MALFORMED, "not HTTP/1.1 or HTTP/1.0")
+    return ProtocolError(UNKNOWN_VERSION if other_major else MALFORMED, "not HTTP/1.1 or HTTP/1.0")
 
 
-def _judge(head: RequestHead, noted: list[tuple[int, bytes, bytes]]) -> None:
-    if len(noted) == 1 and noted[0][0] == HOST and head.minor == 1:
-        _settle_host(head, [noted[0][2]])
-        return
-    special = _Special()
-    for kind, name, value in noted:
-        _note(head, special, kind, name, value)
-    _settle_host(head, special.hosts or [])
-    if special.lengths or special.codings:
-        head.length = _settle_length(head, special)
-    upgrading = _settle_connection(head, special.connection) if special.connection else False
-    if special.expect:
-        _settle_expectation(head, special.expect)
-    if special.upgrade or head.websocket_key:
-        _settle_upgrade(head, special, upgrading)
-
-
-def _note(head: RequestHead, special: _Special, kind: int, name: bytes, value: bytes) -> None:
-    if kind == HOST:
-        special.hosts = _and(special.hosts, value)
-    elif kind == CONTENT_LENGTH:
-        special.lengths = _and(special.lengths, value)
-    elif kind == CONNECTION:
-        special.connection = _and(special.connection, value)
-    elif kind == SINGLE:
-        _note_single(special, name)
-        head.fields += name + b": " + value + b"\r\n"
-    elif kind == TRANSFER_ENCODING:
-        special.codings = _and(special.codings, value)
-    elif kind == FORWARDED:
-        head.forwarded = [*(head.forwarded or ()), (name, value)]
-    elif kind == REQUEST_ID:
-        head.request_id = value
-    elif kind == UPGRADE:
-        special.upgrade = _and(special.upgrade, value)
-    elif kind == EXPECT:
-        special.expect = _and(special.expect, value)
-    elif kind == WEBSOCKET_KEY:
-        head.websocket_key = value
-        head.fields += name + b": " + value + b"\r\n"
-    elif kind == WEBSOCKET_VERSION:
-        special.version = value
-        head.fields += name + b": " + value + b"\r\n"
+def _judge(head: RequestHead) -> None:
+    _settle_host(head)
+    if head._lengths or head._codings:
+        head.length = _settle_length(head)
+    upgrading = _settle_connection(head, head._connection) if head._connection else False
+    if head._expect:
+        _settle_expectation(head, head._expect)
+    if head._upgrade:
+        _settle_upgrade(head, head._upgrade, upgrading)
 
 
 def _and(values: list[bytes] | None, value: bytes) -> list[bytes]:
@@ -190,24 +217,19 @@ def _and(values: list[bytes] | None, value: bytes) -> list[bytes]:
     return values
 
 
-def _note_single(special: _Special, name: bytes) -> None:
-    """Content-Type or Authorization twice: which one holds would be the reader's choice, so nobody chooses."""
-    bit = 1 if len(name) == len("content-type") else 2
-    if special.singles & bit:
-        raise ProtocolError(MALFORMED, "Content-Type or Authorization twice")
-    special.singles |= bit
-
-
-def _settle_host(head: RequestHead, hosts: list[bytes]) -> None:
+def _settle_host(head: RequestHead) -> None:
     """Exactly one Host (RFC 9112 section 3.2); an absolute target overrides it (section 3.2.2)."""
-    if len(hosts) > 1 or (not hosts and head.minor == 1):
+    if head._hosts > 1 or (head._hosts == 0 and head.minor == 1):
         raise ProtocolError(MALFORMED, "not exactly one Host field")
-    if hosts:
-        _check_host(hosts[0])
-        head.host = hosts[0]
+    if head._hosts:
+        _check_host(head.host)
+    if head.target[0] != _SLASH:
+        _settle_target(head)
+
+
+def _settle_target(head: RequestHead) -> None:
+    """A target that is no path (RFC 9112 sections 3.2.2 to 3.2.4)."""
     target = head.target
-    if target.startswith(b"/"):
-        return
     if target == b"*" and head.method == b"OPTIONS":
         return
     absolute = _ABSOLUTE.fullmatch(target)
@@ -230,23 +252,27 @@ def _check_host(host: bytes) -> None:
         _hosts.add(host)
 
 
-def _settle_length(head: RequestHead, special: _Special) -> int:
+def _settle_length(head: RequestHead) -> int:
     """RFC 9112 section 6.3; whatever it calls an error or a tolerance is refused."""
-    if special.codings:
-        if special.lengths or len(special.codings) > 1 or head.minor == 0:
+    if head._codings:
+        if head._lengths or len(head._codings) > 1 or head.minor == 0:
             raise ProtocolError(MALFORMED, "Transfer-Encoding twice, beside Content-Length, or in HTTP/1.0")
-        coding = special.codings[0].lower()
+        coding = head._codings[0].lower()
         if coding != b"chunked":
             foreign = _CODINGS.fullmatch(coding) and coding.count(b"chunked") == 1
             raise ProtocolError(UNKNOWN_CODING if foreign else MALFORMED, "a transfer coding other than chunked")
         return UNTIL_CHUNKED
-    if special.lengths and len(special.lengths) > 1:
+    if head._lengths > 1:
         raise ProtocolError(MALFORMED, "Content-Length twice")
-    return parse_content_length(special.lengths[0], MALFORMED) if special.lengths else NO_BODY
+    return parse_content_length(head._length, MALFORMED) if head._lengths else NO_BODY
 
 
 def _settle_connection(head: RequestHead, values: list[bytes]) -> bool:
     """Keep-alive, and fields that Connection names, which go no further (RFC 9110 section 7.6.1)."""
+    usual = _USUAL_CONNECTION.get(values[0]) if len(values) == 1 else None
+    if usual is not None:
+        head.keep_alive = usual
+        return False
     options = connection_options(values, MALFORMED)
     if b"close" in options:
         head.keep_alive = False
@@ -273,15 +299,14 @@ def _settle_expectation(head: RequestHead, expect: list[bytes]) -> None:
     head.expect_continue = head.length != NO_BODY and head.length != 0
 
 
-def _settle_upgrade(head: RequestHead, special: _Special, upgrading: bool) -> None:
+def _settle_upgrade(head: RequestHead, upgrade: list[bytes], upgrading: bool) -> None:
     """WebSocket passes (RFC 6455 section 4.1); every other Upgrade, h2c first of all, is as if not said."""
-    if special.upgrade and len(special.upgrade) > 1:
+    if len(upgrade) > 1:
         raise ProtocolError(MALFORMED, "Upgrade twice")
-    websocket = upgrading and special.upgrade and special.upgrade[0].lower() == b"websocket"
-    if special.upgrade and head.length == UNTIL_CHUNKED:
+    if head.length == UNTIL_CHUNKED:
         raise ProtocolError(MALFORMED, "Transfer-Encoding on a request to upgrade")
-    if not websocket or head.method != b"GET" or head.minor == 0:
-        head.websocket_key = b""
+    if not upgrading or upgrade[0].lower() != b"websocket" or head.method != b"GET" or head.minor == 0:
         return
-    if head.length > 0 or special.version != b"13" or _WEBSOCKET_KEY.fullmatch(head.websocket_key) is None:
+    if head.length > 0 or head._version != b"13" or _WEBSOCKET_KEY.fullmatch(head._key) is None:
         raise ProtocolError(MALFORMED, "not a WebSocket handshake of version 13")
+    head.websocket_key = head._key

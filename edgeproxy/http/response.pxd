@@ -1,25 +1,32 @@
 # Types of the compiled way; the source is the .py beside it.
 cimport cython
 
-cdef int CONNECTION, CONTENT_LENGTH, GUARDED, KEEP_ALIVE, TRANSFER_ENCODING, UPGRADE, WEBSOCKET_ACCEPT
-cdef long long NO_BODY, UNTIL_CHUNKED, UNTIL_CLOSE
+from edgeproxy.http.fields cimport FieldNames
+from edgeproxy.http.framing cimport parse_content_length
+from edgeproxy.http.scan cimport Notes, scan_fields
 
-cdef class ResponseHead:
+cdef int CONNECTION, CONTENT_LENGTH, GUARDED, KEEP_ALIVE, TRANSFER_ENCODING, UPGRADE, WEBSOCKET_ACCEPT, _CR, _LF
+cdef long long NO_BODY, UNTIL_CHUNKED, UNTIL_CLOSE
+cdef FieldNames RESPONSE_FIELDS
+cdef dict _status_lines
+
+@cython.no_gc
+cdef class ResponseHead(Notes):
     cdef public bytes reason, upgrade, websocket_accept
     cdef public int status, minor, idle_limit
     cdef public long long length
     cdef public bint keep_alive
-    cdef public bytes fields, guarded
+    cdef public bytes guarded
+    cdef public list _codings, _connection
+
+    @cython.locals(length="long long")
+    cpdef note(self, int kind, bytes line, bytes value)
 
 
-cdef class _Special:
-    cdef public list codings, connection
-    cdef public long long length
-
-
-@cython.locals(special=_Special, line_end=Py_ssize_t)
+@cython.locals(head=ResponseHead, at=Py_ssize_t)
 cpdef ResponseHead parse_response(bytes data, Py_ssize_t end, bint to_head)
-cdef ResponseHead _parse_status_line(bytes line)
-@cython.locals(length="long long")
-cdef _note(ResponseHead head, _Special special, int kind, bytes name, bytes value)
-cdef long long _settle_length(ResponseHead head, _Special special, bint to_head) except? -9
+@cython.locals(seen="const unsigned char*", at=Py_ssize_t)
+cdef Py_ssize_t _line_end(bytes data) except -1
+@cython.locals(seen="const unsigned char*", line=bytes, known=tuple)
+cdef ResponseHead _parse_status_line(bytes data, Py_ssize_t end)
+cdef long long _settle_length(ResponseHead head, bint to_head) except? -9

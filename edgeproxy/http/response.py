@@ -23,24 +23,26 @@ from edgeproxy.http.framing import (
     parse_content_length,
     without,
 )
-from edgeproxy.http.scan import scan_fields
+from edgeproxy.http.scan import Notes, scan_fields
 
 MAX_FIELDS = 200
+_CR, _LF = 13, 10
 
 _STATUS_LINE = re.compile(rb"HTTP/1\.([01]) ([1-5][0-9]{2})(?: ([\t\x20-\x7e\x80-\xff]*))?")
 _KEEP_ALIVE_TIMEOUT = re.compile(rb"timeout[ \t]*=[ \t]*([0-9]{1,5})", re.IGNORECASE)
 
 
-class ResponseHead:
+class ResponseHead(Notes):
     """A response as we understand it.
 
-    `length` is the body's size in bytes, NO_BODY, UNTIL_CHUNKED or UNTIL_CLOSE. `fields` are the end-to-end
-    field lines, each with its CRLF; `guarded` those that only a trusted upstream may send. `idle_limit` is the
-    worker's own keep-alive timeout in seconds, 0 where it names none.
+    `length` is the body's size in bytes, NO_BODY, UNTIL_CHUNKED or UNTIL_CLOSE. `fields` are the end-to-end field
+    lines, each with its CRLF; `guarded` those that only a trusted upstream may send. `idle_limit` is the worker's
+    own keep-alive timeout in seconds, 0 where it names none.
     """
 
     __slots__ = (
-        "fields",
+        "_codings",
+        "_connection",
         "guarded",
         "idle_limit",
         "keep_alive",
@@ -53,6 +55,7 @@ class ResponseHead:
     )
 
     def __init__(self, status: int, reason: bytes, minor: int) -> None:
+        Notes.__init__(self)
         self.status = status
         self.reason = reason
         self.minor = minor
@@ -61,73 +64,73 @@ class ResponseHead:
         self.idle_limit = 0
         self.upgrade = b""
         self.websocket_accept = b""
-        self.fields = b""
         self.guarded = b""
+        self._codings: list[bytes] | None = None
+        self._connection: list[bytes] | None = None
 
-
-class _Special:
-    __slots__ = ("codings", "connection", "length")
-
-    def __init__(self) -> None:
-        self.length = UNTIL_CLOSE
-        self.codings: list[bytes] | None = None
-        self.connection: list[bytes] | None = None
+    def note(self, kind: int, line: bytes, value: bytes) -> None:
+        if kind == CONTENT_LENGTH:
+            length = parse_content_length(value, BAD_RESPONSE)
+            if self.length != UNTIL_CLOSE and self.length != length:
+                raise ProtocolError(BAD_RESPONSE, "Content-Length twice, and different")
+            self.length = length
+        elif kind == GUARDED:
+            self.guarded += line
+        elif kind == CONNECTION:
+            self._connection = [*(self._connection or ()), value]
+        elif kind == TRANSFER_ENCODING:
+            self._codings = [*(self._codings or ()), value]
+        elif kind == KEEP_ALIVE:
+            timeout = _KEEP_ALIVE_TIMEOUT.search(value)
+            self.idle_limit = int(timeout[1]) if timeout else 0
+        elif kind == UPGRADE:
+            self.upgrade = value
+        elif kind == WEBSOCKET_ACCEPT:
+            self.websocket_accept = value
 
 
 def parse_response(data: bytes, end: int, to_head: bool) -> ResponseHead:
     """Parse the head data[:end], which the empty line data[end:end + 4] closes; `to_head`: it answers a HEAD
     request, so no body follows."""
-    line_end = data.find(b"\r\n", 0, end + 2)
-    head = _parse_status_line(data[:line_end])
-    notes = scan_fields(data, line_end + 2, end + 2, RESPONSE_FIELDS, BAD_RESPONSE)
-    if notes.count > MAX_FIELDS:
+    at = _line_end(data)
+    head = _parse_status_line(data, at)
+    scan_fields(data, at + 2, end + 2, RESPONSE_FIELDS, BAD_RESPONSE, head)
+    if head.count > MAX_FIELDS:
         raise ProtocolError(BAD_RESPONSE, f"more than {MAX_FIELDS} fields")
-    head.fields = notes.plain
-    special = _Special()
-    for kind, name, value in notes.noted:
-        _note(head, special, kind, name, value)
-    if special.connection:
-        _settle_connection(head, special.connection)
-    head.length = _settle_length(head, special, to_head)
+    if head._connection:
+        _settle_connection(head, head._connection)
+    head.length = _settle_length(head, to_head)
     return head
 
 
-def _parse_status_line(line: bytes) -> ResponseHead:
+def _line_end(data: bytes) -> int:
+    """Where the first CR stands; there is one, since the head is whole."""
+    seen = data
+    at = 0
+    while seen[at] != _CR:
+        at += 1
+    if seen[at + 1] != _LF:
+        raise ProtocolError(BAD_RESPONSE, "a bare CR in the status line")
+    return at
+
+
+def _parse_status_line(data: bytes, end: int) -> ResponseHead:
     """`HTTP/1.x SP status SP [reason]`; the reason may be missing with its space, as some servers send it."""
-    known = _STATUS_LINES.get(line)
+    seen = data
+    line = seen[:end]
+    known = _status_lines.get(line)
     if known is None:
         match = _STATUS_LINE.fullmatch(line)
         if match is None:
             raise ProtocolError(BAD_RESPONSE, "not a status line of HTTP/1.1 or HTTP/1.0")
         minor, status, reason = match.groups()
         known = (int(status), reason or b"", 1 if minor == b"1" else 0)
-        if len(_STATUS_LINES) < 256:
-            _STATUS_LINES[line] = known
+        if len(_status_lines) < 256:
+            _status_lines[line] = known
     return ResponseHead(known[0], known[1], known[2])
 
 
-_STATUS_LINES: dict[bytes, tuple[int, bytes, int]] = {}  # those seen, at most 256
-
-
-def _note(head: ResponseHead, special: _Special, kind: int, name: bytes, value: bytes) -> None:
-    if kind == CONTENT_LENGTH:
-        length = parse_content_length(value, BAD_RESPONSE)
-        if special.length != UNTIL_CLOSE and special.length != length:
-            raise ProtocolError(BAD_RESPONSE, "Content-Length twice, and different")
-        special.length = length
-    elif kind == TRANSFER_ENCODING:
-        special.codings = [*(special.codings or ()), value]
-    elif kind == CONNECTION:
-        special.connection = [*(special.connection or ()), value]
-    elif kind == GUARDED:
-        head.guarded += name + b": " + value + b"\r\n"
-    elif kind == KEEP_ALIVE:
-        timeout = _KEEP_ALIVE_TIMEOUT.search(value)
-        head.idle_limit = int(timeout[1]) if timeout else 0
-    elif kind == UPGRADE:
-        head.upgrade = value
-    elif kind == WEBSOCKET_ACCEPT:
-        head.websocket_accept = value
+_status_lines: dict[bytes, tuple[int, bytes, int]] = {}  # those seen, at most 256
 
 
 def _settle_connection(head: ResponseHead, values: list[bytes]) -> None:
@@ -141,19 +144,19 @@ def _settle_connection(head: ResponseHead, values: list[bytes]) -> None:
         head.fields = without(head.fields, named)
 
 
-def _settle_length(head: ResponseHead, special: _Special, to_head: bool) -> int:
+def _settle_length(head: ResponseHead, to_head: bool) -> int:
     """RFC 9112 section 6.3. Where it lets us repair, the connection is not used again."""
     status = head.status
     if status < 200 or status == 204 or status == 304 or to_head:
-        if special.length != UNTIL_CLOSE and not special.codings and (to_head or status == 304):
+        if head.length != UNTIL_CLOSE and not head._codings and (to_head or status == 304):
             # What a GET would have sent: a fact about the resource here, not framing (RFC 9110 section 8.6).
-            head.fields += b"Content-Length: %d\r\n" % special.length
+            head.fields += b"Content-Length: %d\r\n" % head.length
         return NO_BODY
-    if not special.codings:
-        return special.length
-    if special.length != UNTIL_CLOSE or head.minor == 0:
+    if not head._codings:
+        return head.length
+    if head.length != UNTIL_CLOSE or head.minor == 0:
         head.keep_alive = False
-    codings = b",".join(special.codings).lower().split(b",")
+    codings = b",".join(head._codings).lower().split(b",")
     if [coding.strip(b" \t") for coding in codings] == [b"chunked"]:
         return UNTIL_CHUNKED
     raise ProtocolError(BAD_RESPONSE, "a transfer coding other than chunked")

@@ -7,7 +7,7 @@ fields are never taken apart: those that follow each other in the usual form are
 from __future__ import annotations
 
 from edgeproxy.errors import MALFORMED, Fault, ProtocolError
-from edgeproxy.http.fields import DROP, PLAIN, TEXT_BYTES, TOKEN_BYTES, FieldNames
+from edgeproxy.http.fields import ASK, DROP, PLAIN, TEXT_BYTES, TOKEN_BYTES, WITH_LINE, FieldNames
 
 _CR = 13
 _LF = 10
@@ -37,6 +37,30 @@ def _byte_classes() -> bytes:
 CLASSES = _byte_classes()
 
 
+def head_end(data: bytes) -> int:
+    """Where the empty line that closes a head begins (CRLF CRLF), or -1; three bytes of four are never looked at."""
+    seen = data
+    size = len(data)
+    at = 3
+    while at < size:
+        byte = seen[at]
+        if byte == _LF:
+            if seen[at - 1] == _CR and seen[at - 2] == _LF and seen[at - 3] == _CR:
+                return at - 3
+            at += 2
+        elif byte == _CR:
+            at += 1
+        else:
+            at += 4
+    return -1
+
+
+def tail(data: bytes, at: int) -> bytes:
+    """data[at:], without a slice object."""
+    seen = data
+    return seen[at : len(data)]
+
+
 def scan_request_line(data: bytes) -> tuple[int, int]:
     """(end of the method, end of the target) of `method SP target SP ...` (RFC 9112 section 3)."""
     seen = data
@@ -56,31 +80,33 @@ def scan_request_line(data: bytes) -> tuple[int, int]:
 
 
 class Notes:
-    """Fields of one head that frame, route, upgrade or identify: (kind, name, value) in their order.
+    """What a walk over field lines finds: `fields`, the end-to-end lines, each with its CRLF; `count` of all lines;
+    and by `note`, in their order, those that frame, route, upgrade or identify."""
 
-    `plain` are the end-to-end field lines, each with its CRLF.
-    """
-
-    __slots__ = ("count", "noted", "plain")
+    __slots__ = ("count", "fields")
 
     def __init__(self) -> None:
-        self.plain = b""
-        self.noted: list[tuple[int, bytes, bytes]] = []
+        self.fields = b""
         self.count = 0
 
+    def note(self, kind: int, line: bytes, value: bytes) -> None:
+        """`line` is the whole line with its CRLF, for kinds from WITH_LINE on; else empty."""
+        raise NotImplementedError
 
-def scan_fields(data: bytes, at: int, end: int, names: FieldNames, fault: Fault) -> Notes:
+
+def scan_fields(data: bytes, at: int, end: int, names: FieldNames, fault: Fault, notes: Notes) -> None:
     """Walk the field lines data[at:end]; `end` is behind the CRLF of the last one.
 
     Raises ProtocolError(fault) for obs-fold, blanks before the colon, control bytes, bare CR or LF and names that
     are no tokens (RFC 9112 sections 2.2, 5.1, 5.2).
     """
-    notes = Notes()
     runs = None
+    count = 0
     run = at  # where the present run of plain lines in usual form began
     seen = data
     classes = CLASSES
-    maybe = names.maybe
+    slots = names.slots
+    kinds = names.kinds
     while at < end:
         start = at
         flags = 0
@@ -102,29 +128,52 @@ def scan_fields(data: bytes, at: int, end: int, names: FieldNames, fault: Fault)
         at += 2
         while value_end > value_start and (seen[value_end - 1] == _SPACE or seen[value_end - 1] == _TAB):
             value_end -= 1
-        notes.count += 1
+        count += 1
         usual = value_start == name_end + 2 and seen[name_end + 1] == _SPACE and value_end == at - 2
         size = name_end - start
-        if size < 32 and not flags & ODD_NAME and not maybe[size * 256 + (seen[start] | 32)]:
+        slot = ASK if size >= 32 or flags & ODD_NAME else slots[size * 256 + (seen[start] | 32)]
+        if slot == 0:
             kind = PLAIN
+        elif slot != ASK and _same(data, start, names.candidates[slot], size):
+            kind = kinds[slot]
         else:
-            name = data[start:name_end]
-            kind = names.kind(name, fault)
-            if kind != PLAIN and kind != DROP:
-                notes.noted.append((kind, name, data[value_start:value_end]))
+            kind = names.kind(seen[start:name_end], fault)
         if kind == PLAIN and usual:
             continue
+        line = b""
+        if kind == PLAIN or kind >= WITH_LINE:
+            line = _line(data, start, name_end, value_start, value_end)
+        if kind != PLAIN and kind != DROP:
+            notes.note(kind, line, seen[value_start:value_end])
         if runs is None:
             runs = []
         if start > run:
-            runs.append(data[run:start])
+            runs.append(seen[run:start])
         if kind == PLAIN:
-            runs.append(b"%b: %b\r\n" % (data[start:name_end], data[value_start:value_end]))
+            runs.append(line)
         run = at
+    notes.count = count
     if runs is None:
-        notes.plain = data[run:end]
-    else:
-        if end > run:
-            runs.append(data[run:end])
-        notes.plain = runs[0] if len(runs) == 1 else b"".join(runs)
-    return notes
+        notes.fields = seen[run:end]
+        return
+    if end > run:
+        runs.append(seen[run:end])
+    notes.fields = runs[0] if len(runs) == 1 else b"".join(runs)
+
+
+def _same(data: bytes, at: int, candidate: bytes, size: int) -> bool:
+    """Whether the name of that size is the candidate, whatever its case."""
+    seen = data
+    lower = candidate
+    for index in range(size):  # noqa: SIM110  # as a loop it compiles to one
+        if seen[at + index] | 32 != lower[index]:
+            return False
+    return True
+
+
+def _line(data: bytes, start: int, name_end: int, value_start: int, value_end: int) -> bytes:
+    """The line in its usual form."""
+    seen = data
+    if value_start == name_end + 2 and seen[name_end + 1] == _SPACE:
+        return seen[start:value_end] + b"\r\n"
+    return seen[start:name_end] + b": " + seen[value_start:value_end] + b"\r\n"

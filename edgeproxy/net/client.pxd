@@ -1,6 +1,8 @@
 # Types of the compiled way; the source is the .py beside it.
 from edgeproxy.http.body cimport BodyReader
-from edgeproxy.http.request cimport RequestHead
+from edgeproxy.http.scan cimport head_end, tail
+from edgeproxy.http.request cimport RequestHead, parse_request
+from edgeproxy.net.edge cimport Edge
 from edgeproxy.net.connection cimport Connection
 from edgeproxy.proxy.exchange cimport Exchange
 
@@ -8,9 +10,7 @@ cdef int TUNNEL, UNTIL_END, HIGH_WATER, BULK_BYTES, MAX_KEPT, SOURCE_ENDED, WHOL
 cdef long long NO_BODY
 
 cdef class ClientConnection(Connection):
-    cdef public str address
-    cdef public bytes forwarded, buffer
-    cdef public object trusted
+    cdef public bytes buffer
     cdef public Exchange exchange
     cdef public BodyReader body
     cdef bint pumping, skipped, lingering

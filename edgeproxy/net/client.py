@@ -19,6 +19,7 @@ from edgeproxy.http.answer import PROBLEM, error_answer, options_answer, plain_a
 from edgeproxy.http.body import BodyReader
 from edgeproxy.http.framing import NO_BODY
 from edgeproxy.http.request import RequestHead, parse_request
+from edgeproxy.http.scan import head_end, tail
 from edgeproxy.net.bulk import BULK_BYTES, SOURCE_ENDED, WHOLE, able
 from edgeproxy.net.connection import Connection
 from edgeproxy.net.edge import Edge
@@ -32,23 +33,18 @@ class ClientConnection(Connection):
     """Between requests `exchange` is None; `buffer` holds what came too early or is not yet a whole head."""
 
     __slots__ = (
-        "address",
         "body",
         "buffer",
         "exchange",
-        "forwarded",
         "lingered",
         "lingering",
         "pumping",
         "skipped",
-        "trusted",
     )
 
     def __init__(self, edge: Edge, trusted_proxies: Networks) -> None:
         super().__init__(edge)
-        self.address = ""
-        self.forwarded = b""
-        self.trusted: Any = trusted_proxies  # the networks until the peer is known, then the verdict
+        self.trusted = trusted_proxies  # the networks until the peer is known, then the verdict
         self.buffer = b""
         self.exchange: Exchange | None = None
         self.body: BodyReader | None = None
@@ -62,6 +58,7 @@ class ClientConnection(Connection):
     def connection_made(self, transport: Any) -> None:
         self.attach(transport)
         edge = self.edge
+        edge.clock.tick()
         peer = transport.get_extra_info("peername")
         self.address = peer[0] if peer else "unix"
         self.trusted = is_trusted(self.address, self.trusted)
@@ -72,9 +69,10 @@ class ClientConnection(Connection):
         edge.clients.add(self)
         edge.counters.connections += 1
         edge.counters.open_connections += 1
-        self.read_deadline = edge.now() + edge.limits.keep_alive
+        self.read_deadline = edge.clock.now + edge.limits.keep_alive
 
     def data_received(self, data: bytes) -> None:
+        self.edge.clock.tick()
         exchange = self.exchange
         if exchange is None:
             if self.closing or self.lingering:
@@ -140,7 +138,7 @@ class ClientConnection(Connection):
         if not self.skipped and data.startswith(b"\r\n"):  # RFC 9112 section 2.2: one empty line is ignored
             self.skipped = True
             data = self.buffer = data[2:]
-        end = data.find(b"\r\n\r\n")
+        end = head_end(data)
         if end < 0 or end > self.edge.limits.head_bytes:
             self._head_incomplete(data, end)
             return False
@@ -151,7 +149,7 @@ class ClientConnection(Connection):
             return False
         self.buffer = b""
         self.skipped = False
-        self._begin(head, data[end + 4 :])
+        self._begin(head, tail(data, end + 4))
         return True
 
     def _head_incomplete(self, data: bytes, end: int) -> None:
@@ -159,8 +157,8 @@ class ClientConnection(Connection):
             self._refuse(HEAD_TOO_LARGE, f"the head is larger than {self.edge.limits.head_bytes} bytes")
         elif data.count(b"\n") != data.count(b"\r\n"):
             self._refuse(MALFORMED, "a bare LF in the head")
-        elif data and self.read_deadline > self.edge.now() + self.edge.limits.head:
-            self.read_deadline = self.edge.now() + self.edge.limits.head
+        elif data and self.read_deadline > self.edge.clock.now + self.edge.limits.head:
+            self.read_deadline = self.edge.clock.now + self.edge.limits.head
 
     def _begin(self, head: RequestHead, rest: bytes) -> None:
         edge = self.edge
@@ -187,7 +185,7 @@ class ClientConnection(Connection):
     def _answer_options(self, exchange: Exchange) -> None:
         exchange.status = 204
         exchange.close = exchange.close or not exchange.request_done or self.edge.draining
-        self.write(options_answer(exchange.request_id, self.edge.date.line(self.edge.now()), exchange.close))
+        self.write(options_answer(exchange.request_id, self.edge.date.line(self.edge.clock.now), exchange.close))
         self.finish(exchange)
 
     def _answer_locally(self, exchange: Exchange, body: bytes) -> None:
@@ -198,7 +196,7 @@ class ClientConnection(Connection):
                 body,
                 b"application/json",
                 exchange.request_id,
-                self.edge.date.line(self.edge.now()),
+                self.edge.date.line(self.edge.clock.now),
                 exchange.close,
                 exchange.head.method == b"HEAD",
             )
@@ -213,7 +211,7 @@ class ClientConnection(Connection):
             exchange.close = exchange.exclusive = True  # legal, and often misread
         exchange.request_done = False
         self.body = BodyReader(head.length, MALFORMED)
-        self.read_deadline = self.edge.now() + self.edge.limits.body_idle
+        self.read_deadline = self.edge.clock.now + self.edge.limits.body_idle
         if rest:
             self._body_received(exchange, rest)
 
@@ -234,7 +232,7 @@ class ClientConnection(Connection):
             self.buffer = rest
             self.read_deadline = FOREVER
         else:
-            self.read_deadline = self.edge.now() + self.edge.limits.body_idle
+            self.read_deadline = self.edge.clock.now + self.edge.limits.body_idle
         if payload or body.done:
             exchange.take(payload)
         if self.body is None:
@@ -249,12 +247,12 @@ class ClientConnection(Connection):
         """The rest of a large body goes from socket to socket, unless it may have to be sent again from memory."""
         upstream: Any = exchange.upstream
         if (
-            (exchange.kept is None or exchange.head.length > MAX_KEPT)
+            (not exchange.replayable or exchange.head.length > MAX_KEPT)
             and self.reading
             and able(upstream.transport)
             and able(self.transport)
         ):
-            exchange.kept = None
+            exchange.forget()
             self.begin_bulk(upstream, body.left)
 
     def bulk_moved(self, count: int) -> None:
@@ -262,16 +260,16 @@ class ClientConnection(Connection):
         assert self.body is not None
         self.exchange.bytes_in += count
         self.body.skip(count)
-        self.read_deadline = self.edge.now() + self.edge.limits.body_idle
+        self.read_deadline = self.edge.clock.tick() + self.edge.limits.body_idle
 
     def bulk_waits_for_sink(self, waits: bool) -> None:
         assert self.exchange is not None
         upstream: Any = self.exchange.upstream
         if waits:
             self.read_deadline = FOREVER
-            upstream.write_deadline = self.edge.now() + self.edge.limits.write_idle
+            upstream.write_deadline = self.edge.clock.now + self.edge.limits.write_idle
         else:
-            self.read_deadline = self.edge.now() + self.edge.limits.body_idle
+            self.read_deadline = self.edge.clock.now + self.edge.limits.body_idle
             upstream.write_deadline = FOREVER
 
     def bulk_ended(self, outcome: int) -> None:
@@ -288,7 +286,7 @@ class ClientConnection(Connection):
         elif outcome == SOURCE_ENDED:
             self.transport.abort()
         else:  # the upstream's own reader finds out: an early answer, or the end
-            upstream.read_deadline = self.edge.now() + LINGER_SECONDS
+            upstream.read_deadline = self.edge.clock.now + LINGER_SECONDS
 
     def _refuse_body(self, exchange: Exchange, fault: Fault, detail: str) -> None:
         self.body = None
@@ -318,7 +316,7 @@ class ClientConnection(Connection):
         if not self.reading and len(self.buffer) < MAX_PIPELINED:
             self.resume_reading()
             if self.body is not None:
-                self.read_deadline = self.edge.now() + self.edge.limits.body_idle
+                self.read_deadline = self.edge.clock.now + self.edge.limits.body_idle
 
     def answer(self, exchange: Exchange, fault: Fault, detail: str = "") -> None:
         exchange.fault = fault
@@ -330,7 +328,7 @@ class ClientConnection(Connection):
                 detail,
                 exchange.request_id,
                 exchange.route.dialect,
-                self.edge.date.line(self.edge.now()),
+                self.edge.date.line(self.edge.clock.now),
                 exchange.close,
                 exchange.head.method == b"HEAD",
             )
@@ -345,7 +343,7 @@ class ClientConnection(Connection):
         if exchange.close or self.edge.draining:
             self._close(unread=not exchange.request_done or bool(self.buffer))
             return
-        self.read_deadline = self.edge.now() + self.edge.limits.keep_alive
+        self.read_deadline = self.edge.clock.now + self.edge.limits.keep_alive
         if self.buffer or not self.reading:
             self._pump()
 
@@ -382,7 +380,7 @@ class ClientConnection(Connection):
         """Bytes that are no request: say so, then close so that the answer can be read."""
         self.edge.counters.fault(fault.name)
         request_id = self.edge.new_request_id()
-        date = self.edge.date.line(self.edge.now())
+        date = self.edge.date.line(self.edge.clock.now)
         self.write(error_answer(fault, detail, request_id, PROBLEM, date, close=True, to_head=False))
         self._close(unread=True)
 
@@ -395,8 +393,8 @@ class ClientConnection(Connection):
             self.close()
             return
         self.lingering = True
-        self.read_deadline = self.edge.now() + LINGER_SECONDS
-        self.write_deadline = self.edge.now() + self.edge.limits.write_idle
+        self.read_deadline = self.edge.clock.now + LINGER_SECONDS
+        self.write_deadline = self.edge.clock.now + self.edge.limits.write_idle
         self.resume_reading()
         self.transport.write_eof()
 
@@ -426,7 +424,9 @@ class ClientConnection(Connection):
 
     def due(self, now: float) -> None:
         exchange = self.exchange
-        if self.write_deadline <= now:
+        if self.closing:
+            self.closing_due(now)
+        elif self.write_deadline <= now:
             self.transport.abort()
         elif self.lingering and self.transport.get_write_buffer_size():
             self.read_deadline = now + LINGER_SECONDS

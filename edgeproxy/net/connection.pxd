@@ -1,9 +1,11 @@
 # Types of the compiled way; the source is the .py beside it.
 from edgeproxy.net.edge cimport Edge
 
-cdef class Connection:
+from edgeproxy.proxy.exchange cimport Peer
+
+cdef class Connection(Peer):
     cdef public Edge edge
-    cdef public object transport, write, bulk
+    cdef public object transport, bulk
     cdef public bint reading, writable, closing
     cdef public double read_deadline, write_deadline
 

@@ -7,11 +7,11 @@ import ssl
 from typing import TYPE_CHECKING
 
 from edgeproxy.errors import CONNECT_FAILED, CONNECT_TIMEOUT, Fault
-from edgeproxy.net import pool
+from edgeproxy.net.pool import PooledConnection, take
 from edgeproxy.net.upstream import UpstreamConnection
 from edgeproxy.policy.retry import Stage
 from edgeproxy.policy.worker import Worker
-from edgeproxy.proxy.exchange import Exchange, Upstream
+from edgeproxy.proxy.exchange import Exchange
 from edgeproxy.proxy.forward import Forwarder
 
 if TYPE_CHECKING:
@@ -26,8 +26,8 @@ class NetworkDialer:
         self._dials: set[asyncio.Task[None]] = set()
         self._tls = ssl.create_default_context()
 
-    def idle(self, worker: Worker, exchange: Exchange) -> Upstream | None:
-        return pool.take(worker, self.edge.now(), exchange.idempotent)
+    def idle(self, worker: Worker, exchange: Exchange) -> PooledConnection | None:
+        return take(worker, self.edge.clock.now, exchange.idempotent)
 
     def dial(self, worker: Worker, exchange: Exchange, forwarder: Forwarder) -> None:
         task = self.edge.loop.create_task(self._dial(worker, exchange, forwarder))
@@ -36,9 +36,10 @@ class NetworkDialer:
 
     async def _dial(self, worker: Worker, exchange: Exchange, forwarder: Forwarder) -> None:
         outcome = await self._connect(worker)
+        self.edge.clock.tick()
         if exchange.finished:
             if isinstance(outcome, UpstreamConnection):
-                pool.put(outcome)
+                outcome.rest()
         elif isinstance(outcome, UpstreamConnection):
             forwarder.connected(exchange, outcome)
         else:

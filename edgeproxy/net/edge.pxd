@@ -1,11 +1,29 @@
 # Types of the compiled way; the source is the .py beside it.
+cimport cython
+
+from edgeproxy.clock cimport Clock
+from edgeproxy.net.limits cimport Limits
+from edgeproxy.proxy.forward cimport Forwarder
+from edgeproxy.proxy.observe cimport Observer
+from edgeproxy.proxy.table cimport Table
+from edgeproxy.telemetry.counters cimport Counters
+
+cdef list _LOW_DIGITS
+
 cdef class Edge:
-    cdef public object loop, now, table, limits, observer, counters, dialer, forwarder, date
+    cdef public object loop, dialer, date
+    cdef public Table table
+    cdef public Limits limits
+    cdef public Observer observer
+    cdef public Counters counters
+    cdef public Clock clock
+    cdef public Forwarder forwarder
     cdef public bint draining
     cdef public bytes scheme
     cdef public set clients, upstreams
-    cdef bytes _id_prefix
+    cdef bytes _id_prefix, _id_block
     cdef long long _ids
     cdef object _sweeper
 
+    @cython.locals(low=int)
     cpdef bytes new_request_id(self)

@@ -8,7 +8,7 @@ import ssl
 from collections.abc import Callable
 from typing import Protocol
 
-from edgeproxy.clock import DateField
+from edgeproxy.clock import Clock, DateField
 from edgeproxy.net.limits import Limits
 from edgeproxy.proxy.forward import Dialer, Forwarder
 from edgeproxy.proxy.observe import Observer
@@ -16,6 +16,9 @@ from edgeproxy.proxy.table import Table
 
 SWEEP_SECONDS = 0.25
 """How exactly deadlines are kept. One sweep over all connections costs less than a timer a request."""
+
+
+_LOW_DIGITS = [b"%02x" % number for number in range(256)]
 
 
 class Swept(Protocol):
@@ -48,13 +51,13 @@ class Edge:
         tls: ssl.SSLContext | None = None,
     ) -> None:
         self.loop = loop
-        self.now = loop.time
+        self.clock = Clock(loop.time)
         self.table = table
         self.limits = limits
         self.observer = observer
         self.counters = observer.counters
         self.dialer = dialer
-        self.forwarder = Forwarder(dialer, loop.time, report)
+        self.forwarder = Forwarder(dialer, self.clock, report)
         self.date = DateField()
         self.draining = False
         self.scheme = b"https" if tls else b"http"
@@ -62,12 +65,16 @@ class Edge:
         self.upstreams: set[Swept] = set()
         self._id_prefix = os.urandom(6).hex().encode("ascii") + b"-"
         self._ids = 0
+        self._id_block = b""  # the prefix and all but the last two digits of the count
         self._sweeper: asyncio.TimerHandle | None = None
 
     def new_request_id(self) -> bytes:
         """Unique in the fleet: 48 random bits of this process, and a count."""
+        low = self._ids & 255
+        if low == 0:
+            self._id_block = b"%b%x" % (self._id_prefix, self._ids >> 8)
         self._ids += 1
-        return b"%b%x" % (self._id_prefix, self._ids)
+        return self._id_block + _LOW_DIGITS[low]
 
     def start(self) -> None:
         self._sweeper = self.loop.call_later(SWEEP_SECONDS, self._sweep)
@@ -86,7 +93,7 @@ class Edge:
 
     def _sweep(self) -> None:
         self.start()  # first, so that a failure in here is not the last sweep
-        now = self.now()
+        now = self.clock.tick()
         for connections in (self.clients, self.upstreams):
             overdue = [each for each in connections if each.read_deadline <= now or each.write_deadline <= now]
             for connection in overdue:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 HIGH_WATER = 64 * 1024
 """Unsent bytes of one direction beyond which its source is not read."""
 LOW_WATER = 16 * 1024
@@ -19,24 +17,53 @@ FRESH_ENOUGH = 1.0
 """Seconds a connection may have been idle to carry a request that must not be sent twice."""
 
 
-@dataclass(frozen=True, slots=True)
 class Limits:
-    """What an operator may change."""
+    """What an operator may change: sizes in bytes, times in seconds.
 
-    head_bytes: int = 16 * 1024
-    body_bytes: int = 100 * 1024 * 1024
-    head: float = 10.0
-    """From a request's first byte to the end of its head."""
-    body_idle: float = 30.0
-    """Between two pieces of a request body."""
-    keep_alive: float = 75.0
-    """Between two requests of a connection."""
-    write_idle: float = 60.0
-    """A peer that reads nothing of what waits for it."""
-    connect: float = 3.0
-    first_byte: float = 120.0
-    """From the end of the request to the head of the answer."""
-    stream_idle: float = 60.0
-    """Between two pieces of an answer."""
-    tunnel_idle: float = 3600.0
-    """A WebSocket on which neither side speaks."""
+    `handshake`: from a connection's beginning to the end of its TLS handshake. `head`: from a request's first byte to
+    the end of its head. `body_idle`: between two pieces of a request body.
+    `keep_alive`: between two requests of a connection. `write_idle`: for a peer to read some of what waits for
+    it. `connect`: for a worker to accept. `first_byte`: from the end of the request to the head of the answer.
+    `stream_idle`: between two pieces of an answer. `tunnel_idle`: a WebSocket on which neither side speaks.
+    """
+
+    __slots__ = (
+        "body_bytes",
+        "body_idle",
+        "connect",
+        "first_byte",
+        "handshake",
+        "head",
+        "head_bytes",
+        "keep_alive",
+        "stream_idle",
+        "tunnel_idle",
+        "write_idle",
+    )
+
+    def __init__(
+        self,
+        *,
+        head_bytes: int = 16 * 1024,
+        body_bytes: int = 100 * 1024 * 1024,
+        handshake: float = 10.0,
+        head: float = 10.0,
+        body_idle: float = 30.0,
+        keep_alive: float = 75.0,
+        write_idle: float = 60.0,
+        connect: float = 3.0,
+        first_byte: float = 120.0,
+        stream_idle: float = 60.0,
+        tunnel_idle: float = 3600.0,
+    ) -> None:
+        self.head_bytes = head_bytes
+        self.body_bytes = body_bytes
+        self.handshake = handshake
+        self.head = head
+        self.body_idle = body_idle
+        self.keep_alive = keep_alive
+        self.write_idle = write_idle
+        self.connect = connect
+        self.first_byte = first_byte
+        self.stream_idle = stream_idle
+        self.tunnel_idle = tunnel_idle

@@ -6,37 +6,50 @@ race (RFC 9112 section 9.5) is `forward`'s business.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+from edgeproxy.clock import FOREVER
+from edgeproxy.net.connection import Connection
+from edgeproxy.net.edge import Edge
 from edgeproxy.net.limits import FRESH_ENOUGH, MAX_IDLE_PER_WORKER
 from edgeproxy.policy.worker import Worker
 
-if TYPE_CHECKING:
-    from edgeproxy.net.upstream import UpstreamConnection
+
+class PooledConnection(Connection):
+    """A connection to a worker that can be laid to rest between two exchanges."""
+
+    __slots__ = ("idle_age", "idle_since", "worker")
+
+    def __init__(self, edge: Edge, worker: Worker) -> None:
+        Connection.__init__(self, edge)
+        self.worker = worker
+        self.idle_since = FOREVER
+        self.idle_age = 0.0  # how long it had rested when it was last taken
+
+    def rest(self) -> None:
+        """Lay it to rest, or close it where enough are resting."""
+        worker = self.worker
+        if len(worker.idle) >= MAX_IDLE_PER_WORKER or self.edge.draining:
+            self.close()
+            return
+        now = self.edge.clock.now
+        self.resume_reading()
+        self.idle_since = now
+        self.read_deadline = now + worker.idle_limit
+        worker.idle.append(self)
+
+    def forget(self) -> None:
+        """It has ended, perhaps while it rested."""
+        if self in self.worker.idle:
+            self.worker.idle.remove(self)
 
 
-def put(connection: UpstreamConnection) -> None:
-    """Lay a connection to rest, or close it where enough are resting."""
-    worker = connection.worker
-    edge = connection.edge
-    if len(worker.idle) >= MAX_IDLE_PER_WORKER or edge.draining:
-        connection.close()
-        return
-    now = edge.now()
-    connection.resume_reading()
-    connection.idle_since = now
-    connection.read_deadline = now + worker.idle_limit
-    worker.idle.append(connection)
-
-
-def take(worker: Worker, now: float, repeatable: bool) -> UpstreamConnection | None:
+def take(worker: Worker, now: float, repeatable: bool) -> PooledConnection | None:
     """The warmest connection that is fit for use. A request that must not be sent twice gets only one that
     rested for a moment, since an old one may be closing at the other end just now."""
     idle = worker.idle
     while idle:
-        connection: UpstreamConnection = idle.pop()  # type: ignore[assignment]  # see Worker.idle
+        connection: PooledConnection = idle.pop()  # type: ignore[assignment]  # see Worker.idle
         age = now - connection.idle_since
-        if age >= worker.idle_limit or connection.transport.is_closing():
+        if age >= worker.idle_limit or connection.closing or connection.transport.is_closing():
             connection.close()
             continue
         if not repeatable and age >= FRESH_ENOUGH:
@@ -46,9 +59,3 @@ def take(worker: Worker, now: float, repeatable: bool) -> UpstreamConnection | N
         connection.reused = True
         return connection
     return None
-
-
-def forget(connection: UpstreamConnection) -> None:
-    """A resting connection has ended."""
-    if connection in connection.worker.idle:
-        connection.worker.idle.remove(connection)

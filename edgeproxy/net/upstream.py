@@ -18,12 +18,14 @@ from edgeproxy.errors import (
     ProtocolError,
 )
 from edgeproxy.http.body import BodyReader
+from edgeproxy.http.framing import NO_BODY
 from edgeproxy.http.response import ResponseHead, parse_response
-from edgeproxy.net import pool
+from edgeproxy.http.scan import head_end, tail
 from edgeproxy.net.bulk import BULK_BYTES, SOURCE_ENDED, WHOLE, able, has_more
 from edgeproxy.net.connection import Connection
 from edgeproxy.net.edge import Edge
 from edgeproxy.net.limits import MAX_INTERIM, MAX_RESPONSE_HEAD
+from edgeproxy.net.pool import PooledConnection
 from edgeproxy.policy.retry import Stage
 from edgeproxy.policy.worker import Worker
 from edgeproxy.proxy.exchange import CHUNKED, RAW, TUNNEL, Exchange
@@ -40,7 +42,7 @@ _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _WEBSOCKET_GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # RFC 6455 section 1.3
 
 
-class UpstreamConnection(Connection):
+class UpstreamConnection(PooledConnection):
     """While `exchange` is set, everything that arrives belongs to it; anything else that arrives is hostile."""
 
     __slots__ = (
@@ -48,26 +50,18 @@ class UpstreamConnection(Connection):
         "buffer",
         "exchange",
         "half_closed",
-        "idle_age",
-        "idle_since",
         "interim",
         "keep",
-        "reused",
-        "worker",
     )
 
     def __init__(self, edge: Edge, worker: Worker) -> None:
-        super().__init__(edge)
-        self.worker = worker
+        PooledConnection.__init__(self, edge, worker)
         self.exchange: Exchange | None = None
         self.buffer = b""
         self.body: BodyReader | None = None
         self.half_closed = False  # one side of a tunnel has finished
         self.keep = False
-        self.reused = False
         self.interim = 0
-        self.idle_since = 0.0
-        self.idle_age = 0.0
 
     # The transport's side.
 
@@ -76,13 +70,14 @@ class UpstreamConnection(Connection):
         self.edge.upstreams.add(self)
 
     def data_received(self, data: bytes) -> None:
+        self.edge.clock.tick()
         exchange = self.exchange
         if exchange is None:
             self.transport.abort()  # a worker speaks only when asked
         elif self.body is not None:
             self._take_body(exchange, self.body, data)
         elif exchange.framing == TUNNEL:
-            self.read_deadline = self.edge.now() + self.edge.limits.tunnel_idle
+            self.read_deadline = self.edge.clock.now + self.edge.limits.tunnel_idle
             exchange.bytes_out += len(data)
             exchange.client.write(data)
         else:
@@ -100,7 +95,7 @@ class UpstreamConnection(Connection):
         self.end_bulk()
         exchange = self.exchange
         if exchange is None:
-            pool.forget(self)
+            self.forget()
         elif exchange.framing == TUNNEL:
             self.exchange = None
             exchange.close = True
@@ -140,11 +135,11 @@ class UpstreamConnection(Connection):
         head = request_head(exchange, self.worker)
         if exchange.unsent:
             head += request_payload(exchange, b"".join(exchange.unsent))
-            exchange.unsent = []
+            exchange.unsent = None
         elif exchange.head.expect_continue and not exchange.request_done:
             exchange.client.write(_CONTINUE)  # answered here, never forwarded (RFC 9110 section 10.1.1)
         self.write(head)
-        self.read_deadline = edge.now() + edge.limits.first_byte if exchange.request_done else FOREVER
+        self.read_deadline = edge.clock.now + edge.limits.first_byte if exchange.request_done else FOREVER
         if not exchange.request_done and self.writable:
             exchange.client.resume_body()
 
@@ -158,11 +153,11 @@ class UpstreamConnection(Connection):
     def sent(self) -> None:
         """The request is complete: from now on the worker is waited for."""
         if self.exchange is not None and not self.exchange.responding:
-            self.read_deadline = self.edge.now() + self.edge.limits.first_byte
+            self.read_deadline = self.edge.clock.now + self.edge.limits.first_byte
 
     def tunnel(self, data: bytes) -> None:
         self.write(data)
-        self.read_deadline = self.edge.now() + self.edge.limits.tunnel_idle
+        self.read_deadline = self.edge.clock.now + self.edge.limits.tunnel_idle
 
     def end(self) -> None:
         exchange = self.exchange
@@ -183,7 +178,7 @@ class UpstreamConnection(Connection):
     # The answer.
 
     def _take_head(self, exchange: Exchange, data: bytes) -> None:
-        end = data.find(b"\r\n\r\n")
+        end = head_end(data)
         if end < 0 or end > MAX_RESPONSE_HEAD:
             self.buffer = data
             if end >= 0 or len(data) > MAX_RESPONSE_HEAD + 3 or data.count(b"\n") != data.count(b"\r\n"):
@@ -193,11 +188,11 @@ class UpstreamConnection(Connection):
         try:
             head = parse_response(data, end, exchange.head.method == b"HEAD")
             if head.status >= 200:
-                self._answer_begins(exchange, head, data[end + 4 :])
+                self._answer_begins(exchange, head, tail(data, end + 4))
             elif head.status == 101:
-                self._switch(exchange, head, data[end + 4 :])
+                self._switch(exchange, head, tail(data, end + 4))
             else:
-                self._pass_interim(exchange, head, data[end + 4 :])
+                self._pass_interim(exchange, head, tail(data, end + 4))
         except ProtocolError as error:
             self._fail(exchange, error.fault, Stage.ANSWERING)
 
@@ -211,8 +206,11 @@ class UpstreamConnection(Connection):
             self._take_head(exchange, rest)
 
     def _answer_begins(self, exchange: Exchange, head: ResponseHead, rest: bytes) -> None:
-        body = BodyReader(head.length, BAD_RESPONSE)
-        payload, extra = body.feed(rest) if rest else (b"", b"")
+        body, payload, extra = None, rest, b""
+        if head.length != len(rest) and (rest or head.length != NO_BODY):  # else all of it is here
+            body = BodyReader(head.length, BAD_RESPONSE)
+            payload, extra = body.feed(rest) if rest else (b"", b"")
+            body = None if body.done else body
         if head.idle_limit:
             self.worker.advertised_idle_limit(head.idle_limit)
         exchange.responding = True
@@ -221,14 +219,16 @@ class UpstreamConnection(Connection):
         exchange.close = exchange.close or not exchange.request_done or self.edge.draining
         self.keep = head.keep_alive and exchange.request_done and not exchange.exclusive and not extra
         wire = response_head(exchange, head)
-        exchange.client.write(wire + response_payload(exchange, payload, body.done) if payload or body.done else wire)
-        if body.done:
+        if payload or body is None:
+            wire += response_payload(exchange, payload, body is None)
+        exchange.client.write(wire)
+        if body is None:
             self._complete(exchange)
-        else:
-            self.body = body
-            self.read_deadline = self._until_next(exchange)
-            if body.left >= BULK_BYTES:
-                self._try_bulk(exchange, body)
+            return
+        self.body = body
+        self.read_deadline = self._until_next(exchange)
+        if body.left >= BULK_BYTES:
+            self._try_bulk(exchange, body)
 
     def _take_body(self, exchange: Exchange, body: BodyReader, data: bytes) -> None:
         try:
@@ -261,16 +261,16 @@ class UpstreamConnection(Connection):
         assert body is not None
         exchange.bytes_out += count
         body.skip(count)
-        self.read_deadline = self.edge.now() + self.edge.limits.stream_idle
+        self.read_deadline = self.edge.clock.tick() + self.edge.limits.stream_idle
 
     def bulk_waits_for_sink(self, waits: bool) -> None:
         assert self.exchange is not None
         client: Any = self.exchange.client
         if waits:
             self.read_deadline = FOREVER
-            client.write_deadline = self.edge.now() + self.edge.limits.write_idle
+            client.write_deadline = self.edge.clock.now + self.edge.limits.write_idle
         else:
-            self.read_deadline = self.edge.now() + self.edge.limits.stream_idle
+            self.read_deadline = self.edge.clock.now + self.edge.limits.stream_idle
             client.write_deadline = FOREVER
 
     def bulk_ended(self, outcome: int) -> None:
@@ -293,7 +293,7 @@ class UpstreamConnection(Connection):
         if not self.reading:
             return FOREVER
         limits = self.edge.limits
-        return self.edge.now() + (limits.tunnel_idle if exchange.framing == TUNNEL else limits.stream_idle)
+        return self.edge.clock.now + (limits.tunnel_idle if exchange.framing == TUNNEL else limits.stream_idle)
 
     def _body_ended(self, exchange: Exchange) -> None:
         """The worker closed, and that is how its answer was to end (RFC 9112 section 6.3, rule 8)."""
@@ -311,7 +311,7 @@ class UpstreamConnection(Connection):
         exchange.responding = True
         exchange.status = 101
         exchange.client.write(switching_head(exchange, head) + rest)
-        self.read_deadline = self.edge.now() + self.edge.limits.tunnel_idle
+        self.read_deadline = self.edge.clock.now + self.edge.limits.tunnel_idle
         exchange.client.switched()
 
     # Endings.
@@ -321,7 +321,7 @@ class UpstreamConnection(Connection):
         self.body = None
         self.interim = 0
         if self.keep and self.writable:
-            pool.put(self)
+            self.rest()
         else:
             self.close()
         self.edge.forwarder.succeeded(exchange)
@@ -350,9 +350,12 @@ class UpstreamConnection(Connection):
 
     def due(self, now: float) -> None:
         exchange = self.exchange
-        if exchange is None and not self.closing:
-            self.close()
-        elif exchange is None or exchange.framing == TUNNEL:
+        if exchange is None:
+            if self.closing:
+                self.closing_due(now)
+            else:
+                self.close()
+        elif exchange.framing == TUNNEL:
             self.transport.abort()
         else:
             fault = STALLED if exchange.responding else RESPONSE_TIMEOUT

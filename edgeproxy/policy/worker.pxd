@@ -1,7 +1,7 @@
 # Types of the compiled way; the source is the .py beside it.
 cdef class Worker:
     cdef public str id, host
-    cdef public bytes base_path, origin
+    cdef public bytes base_path, origin, line_end
     cdef public int port, failures, in_flight
     cdef public bint tls, probed_down
     cdef public double left_out_until, idle_limit

@@ -29,6 +29,7 @@ class Worker:
         "idle_limit",
         "in_flight",
         "left_out_until",
+        "line_end",
         "origin",
         "port",
         "probed_down",
@@ -46,6 +47,8 @@ class Worker:
         shown = f"[{host}]" if ":" in host else host
         self.origin = (shown if port == default_port else f"{shown}:{port}").encode("ascii")
         """What the Host field of a request to it says."""
+        self.line_end = b" HTTP/1.1\r\nHost: " + self.origin + b"\r\n"
+        """From behind the target to the end of the Host field."""
         # observed
         self.in_flight = 0
         self.failures = 0

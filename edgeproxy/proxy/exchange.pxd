@@ -1,10 +1,34 @@
 # Types of the compiled way; the source is the .py beside it.
+cimport cython
+
 from edgeproxy.http.request cimport RequestHead
 from edgeproxy.policy.worker cimport Worker
 from edgeproxy.proxy.table cimport Route, Table
 
+cdef int _QUESTION_MARK
+
+@cython.locals(seen="const unsigned char*", at=Py_ssize_t)
+cpdef bytes path_of(bytes target)
+
+cdef class Exchange
+
+cdef class Peer:
+    cdef public object write, trusted
+    cdef public str address
+    cdef public bytes forwarded
+    cdef public bint reused
+
+    cpdef finish(self, Exchange exchange)
+    cpdef begin(self, Exchange exchange)
+    cpdef send(self, bytes payload)
+    cpdef pause_reading(self)
+    cpdef resume_reading(self)
+
+@cython.final
+@cython.freelist(64)
 cdef class Exchange:
-    cdef public object client, upstream, fault
+    cdef public object fault
+    cdef public Peer client, upstream
     cdef public double started
     cdef public Route route
     cdef public RequestHead head
@@ -12,9 +36,12 @@ cdef class Exchange:
     cdef public bytes request_id, path
     cdef public str answered_by
     cdef public list unsent, kept, tried
-    cdef public bint idempotent, request_done, exclusive, raced, responding, close, finished
+    cdef public bint idempotent, replayable, request_done, exclusive, raced, responding, close, finished
     cdef public Py_ssize_t bytes_in, bytes_out, kept_bytes
     cdef public int failovers, status, framing
 
     cpdef take(self, bytes payload)
+    cdef _keep(self, bytes payload)
+    cpdef forget(self)
     cpdef rewind(self)
+

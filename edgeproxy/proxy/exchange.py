@@ -1,8 +1,9 @@
-"""One request and its answer: everything known about it, from its head to its last byte, in one object."""
+"""One request and its answer: everything known about it, from its head to its last byte, in one object; and what it
+asks of the connections at its two ends."""
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Any
 
 from edgeproxy.errors import Fault
 from edgeproxy.http.request import IDEMPOTENT, RequestHead
@@ -12,6 +13,8 @@ from edgeproxy.proxy.table import Table
 MAX_KEPT = 1024 * 1024
 """Bytes of a request body that are kept for another attempt; a larger one cannot be sent again."""
 
+_QUESTION_MARK = 63
+
 # How payload is framed on its way to the client.
 RAW = 0
 CHUNKED = 1
@@ -19,61 +22,92 @@ TUNNEL = 2
 UNTIL_END = 3  # for HTTP/1.0: the end of the connection is the end of the body
 
 
-class Client(Protocol):
-    """The downstream connection, as far as an exchange sees it."""
+class Peer:
+    """The connection at one end of an exchange, as far as the exchange sees it: a client's answers the first half
+    of this, a worker's the second. One base for both, so that the compiled way calls either end directly.
 
-    address: str
-    forwarded: bytes
-    """Field lines with CRLF that say who the client is."""
-    trusted: bool
-    """Whether the peer's own word about the client is believed."""
+    `write(data)` sends bytes as they are.
+    """
 
-    def write(self, data: bytes) -> None: ...
+    __slots__ = ("address", "forwarded", "reused", "trusted", "write")
+
+    def __init__(self) -> None:
+        self.write: Any = None
+        # of a client
+        self.address = ""
+        self.forwarded = b""  # field lines with CRLF that say who it is
+        self.trusted: Any = False  # whether its own word about the client is believed
+        # of a worker
+        self.reused = False
+
+    # A client.
 
     def answer(self, exchange: Exchange, fault: Fault, detail: str = "") -> None:
         """End the exchange with an error of the edge's own; only while nothing was forwarded."""
+        raise NotImplementedError
 
     def finish(self, exchange: Exchange) -> None:
         """The answer is complete."""
+        raise NotImplementedError
 
     def break_off(self, exchange: Exchange, fault: Fault) -> None:
         """The answer has begun and cannot be completed: end the connection so that the client can tell."""
+        raise NotImplementedError
 
     def switched(self) -> None:
         """Both connections are a tunnel from here on."""
+        raise NotImplementedError
 
     def write_eof(self) -> bool:
         """The worker has finished its side of a tunnel; False where the client cannot be told so."""
+        raise NotImplementedError
+
+    def pause_body(self) -> None:
+        """The worker takes no more of the request body for now."""
+        raise NotImplementedError
 
     def resume_body(self) -> None:
-        """The upstream takes more of the request body."""
+        """The worker takes more of the request body."""
+        raise NotImplementedError
 
-    def pause_body(self) -> None: ...
-
-
-class Upstream(Protocol):
-    """A connection to a worker, as far as an exchange sees it."""
-
-    reused: bool
+    # A worker.
 
     def begin(self, exchange: Exchange) -> None:
         """Send the head, and what has come of the body."""
+        raise NotImplementedError
 
     def send(self, payload: bytes) -> None:
         """Send a piece of the body; the exchange's `request_done` says whether it was the last."""
+        raise NotImplementedError
 
     def tunnel(self, data: bytes) -> None:
         """Pass on bytes of a tunnel as they are."""
+        raise NotImplementedError
 
     def end(self) -> None:
         """The client has finished its side of a tunnel; where both have, it is over."""
+        raise NotImplementedError
 
     def cancel(self) -> None:
         """Nobody waits for the answer any more: end the connection now."""
+        raise NotImplementedError
 
-    def pause_reading(self) -> None: ...
+    def pause_reading(self) -> None:
+        """The client takes no more of the answer for now."""
+        raise NotImplementedError
 
-    def resume_reading(self) -> None: ...
+    def resume_reading(self) -> None:
+        """The client takes more of the answer."""
+        raise NotImplementedError
+
+
+def path_of(target: bytes) -> bytes:
+    """The target without its query."""
+    seen = target
+    for at in range(len(target)):
+        if seen[at] == _QUESTION_MARK:
+            return seen[:at]
+    return target
 
 
 class Exchange:
@@ -96,6 +130,7 @@ class Exchange:
         "kept_bytes",
         "path",
         "raced",
+        "replayable",
         "request_done",
         "request_id",
         "responding",
@@ -108,28 +143,28 @@ class Exchange:
         "worker",
     )
 
-    def __init__(self, client: Client, head: RequestHead, table: Table, request_id: bytes, started: float) -> None:
+    def __init__(self, client: Peer, head: RequestHead, table: Table, request_id: bytes, started: float) -> None:
         # request
         self.client = client
         self.head = head
         self.request_id = request_id
         self.started = started
-        query = head.target.find(b"?")
-        self.path = head.target if query < 0 else head.target[:query]
+        self.path = path_of(head.target)
         route = self.route = table.match(self.path)
         self.idempotent = head.method in IDEMPOTENT or (
-            head.method == b"POST" and self.path[route.strip :] in route.idempotent
+            head.method == b"POST" and bool(route.idempotent) and self.path[route.strip :] in route.idempotent
         )
         self.request_done = True
         self.exclusive = False  # its connections are not used again
         self.bytes_in = 0
-        self.unsent: list[bytes] = []  # payload that waits for a connection
-        self.kept: list[bytes] | None = []  # all payload so far, while it can be sent again
+        self.unsent: list[bytes] | None = None  # payload that waits for a connection
+        self.kept: list[bytes] | None = None  # all payload so far
         self.kept_bytes = 0
+        self.replayable = True  # `kept` is the whole of it
         # attempts
         self.worker: Worker | None = None
-        self.upstream: Upstream | None = None
-        self.tried: list[Worker] = []
+        self.upstream: Peer | None = None
+        self.tried: list[Worker] | None = None
         self.failovers = 0
         self.raced = False
         # response
@@ -146,21 +181,29 @@ class Exchange:
     def take(self, payload: bytes) -> None:
         """A piece of the request body has arrived: send it, or hold it until there is a connection."""
         self.bytes_in += len(payload)
-        if self.kept is not None:
-            self.kept_bytes += len(payload)
-            if self.kept_bytes > MAX_KEPT or (not self.idempotent and self.upstream is not None):
-                self.kept = None
-            else:
-                self.kept.append(payload)
-        if self.upstream is None:
-            self.unsent.append(payload)
-        else:
+        if self.replayable:
+            self._keep(payload)
+        if self.upstream is not None:
             self.upstream.send(payload)
+        elif self.unsent is None:
+            self.unsent = [payload]
+        else:
+            self.unsent.append(payload)
 
-    @property
-    def replayable(self) -> bool:
-        return self.kept is not None
+    def _keep(self, payload: bytes) -> None:
+        self.kept_bytes += len(payload)
+        if self.kept_bytes > MAX_KEPT or (not self.idempotent and self.upstream is not None):
+            self.forget()
+        elif self.kept is None:
+            self.kept = [payload]
+        else:
+            self.kept.append(payload)
+
+    def forget(self) -> None:
+        """The body is not kept any more: the request cannot be sent again."""
+        self.kept = None
+        self.replayable = False
 
     def rewind(self) -> None:
         """Make ready to send the whole request again; only while it is replayable."""
-        self.unsent = list(self.kept or ())
+        self.unsent = list(self.kept) if self.kept else None

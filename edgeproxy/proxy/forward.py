@@ -8,16 +8,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
+from edgeproxy.clock import Clock
 from edgeproxy.errors import NO_WORKER, RESPONSE_TIMEOUT, STALLED, Fault
 from edgeproxy.policy.retry import Stage, Verdict, judge
 from edgeproxy.policy.worker import Worker
-from edgeproxy.proxy.exchange import Exchange, Upstream
+from edgeproxy.proxy.exchange import Exchange, Peer
 
 
 class Dialer(Protocol):
     """Where connections to workers come from."""
 
-    def idle(self, worker: Worker, exchange: Exchange) -> Upstream | None:
+    def idle(self, worker: Worker, exchange: Exchange) -> Peer | None:
         """A connection at rest that this exchange may use."""
 
     def dial(self, worker: Worker, exchange: Exchange, forwarder: Forwarder) -> None:
@@ -31,9 +32,9 @@ class Forwarder:
     the worker's id, or "" for an empty pool.
     """
 
-    def __init__(self, dialer: Dialer, now: Callable[[], float], report: Callable[[str], None]) -> None:
+    def __init__(self, dialer: Dialer, clock: Clock, report: Callable[[str], None]) -> None:
         self._dialer = dialer
-        self._now = now
+        self._clock = clock
         self._report = report
 
     def start(self, exchange: Exchange) -> None:
@@ -41,7 +42,7 @@ class Forwarder:
         pool = exchange.route.pool
         worker = None
         if pool is not None:
-            worker = pool.strategy.pick(pool.workers, self._now(), exchange.tried)
+            worker = pool.strategy.pick(pool.workers, self._clock.now, exchange.tried)
         if worker is None:
             self._report("")
             exchange.client.answer(exchange, exchange.fault or NO_WORKER)
@@ -55,7 +56,7 @@ class Forwarder:
             exchange.upstream = upstream
             upstream.begin(exchange)
 
-    def connected(self, exchange: Exchange, upstream: Upstream) -> None:
+    def connected(self, exchange: Exchange, upstream: Peer) -> None:
         """The connection that was dialled for this exchange is there."""
         exchange.upstream = upstream
         upstream.begin(exchange)
@@ -82,7 +83,7 @@ class Forwarder:
         )
         raced = reused and stage is Stage.SENT
         if worker is not None and not raced:
-            worker.failed(self._now())
+            worker.failed(self._clock.now)
             self._report(worker.id)
         exchange.fault = fault
         if exchange.responding:
@@ -91,7 +92,7 @@ class Forwarder:
             self._again(exchange, worker)
         elif verdict is Verdict.ANOTHER_WORKER and worker is not None:
             exchange.failovers += 1
-            exchange.tried.append(worker)
+            exchange.tried = [*(exchange.tried or ()), worker]
             if stage is not Stage.NOTHING_SENT:
                 exchange.rewind()
             self.start(exchange)

@@ -1,4 +1,7 @@
 # Types of the compiled way; the source is the .py beside it.
+cimport cython
+
+from edgeproxy.http.framing cimport content_length
 from edgeproxy.http.request cimport RequestHead
 from edgeproxy.http.response cimport ResponseHead
 from edgeproxy.policy.worker cimport Worker
@@ -6,10 +9,15 @@ from edgeproxy.proxy.exchange cimport Exchange
 
 cdef int CHUNKED, RAW, TUNNEL, UNTIL_END
 cdef long long NO_BODY, UNTIL_CHUNKED
+cdef list _STATUS_LINES
+cdef bytes _VIA_1_0
 
+@cython.locals(head=RequestHead, forwarded=bytes, host=bytes)
 cpdef bytes request_head(Exchange exchange, Worker worker)
+cdef bytes _target(bytes target, Py_ssize_t strip)
 cdef bytes _request_framing(RequestHead head)
 cpdef bytes request_payload(Exchange exchange, bytes payload)
+@cython.locals(fields=bytes)
 cpdef bytes response_head(Exchange exchange, ResponseHead head)
 cdef bytes _response_framing(Exchange exchange, ResponseHead head)
 cdef bytes _connection(Exchange exchange)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from edgeproxy.http.answer import STATUS_LINES
 from edgeproxy.http.chunked import LAST_CHUNK, chunk
-from edgeproxy.http.framing import NO_BODY, UNTIL_CHUNKED
+from edgeproxy.http.framing import NO_BODY, UNTIL_CHUNKED, content_length
 from edgeproxy.http.request import RequestHead
 from edgeproxy.http.response import ResponseHead
 from edgeproxy.policy.worker import Worker
@@ -13,6 +13,7 @@ from edgeproxy.proxy.exchange import CHUNKED, RAW, TUNNEL, UNTIL_END, Exchange
 VIA = b"Via: 1.1 edgeproxy\r\n"
 _VIA_1_0 = b"Via: 1.0 edgeproxy\r\n"
 _UPGRADE = b"Connection: Upgrade\r\nUpgrade: websocket\r\n"
+_STATUS_LINES = [STATUS_LINES.get(status, b"") for status in range(600)]
 _WITH_BODY = frozenset({b"POST", b"PUT", b"PATCH"})
 
 
@@ -23,24 +24,37 @@ def request_head(exchange: Exchange, worker: Worker) -> bytes:
     forwarded, host = client.forwarded, head.host
     if client.trusted and head.forwarded:
         forwarded, host = _with_earlier_proxies(head, forwarded)
-    target = head.target[exchange.route.strip :]
-    return b"%b %b%b HTTP/1.1\r\nHost: %b\r\n%b%b%b%bX-Forwarded-Host: %b\r\nX-Request-ID: %b\r\n\r\n" % (
-        head.method,
-        worker.base_path,
-        target if target.startswith(b"/") else b"/" + target,
-        worker.origin,
-        head.fields,
-        _request_framing(head),
-        VIA if head.minor == 1 else _VIA_1_0,
-        forwarded,
-        host,
-        exchange.request_id,
+    return b"".join(
+        (
+            head.method,
+            b" ",
+            worker.base_path,
+            _target(head.target, exchange.route.strip),
+            worker.line_end,
+            head.fields,
+            _request_framing(head),
+            VIA if head.minor == 1 else _VIA_1_0,
+            forwarded,
+            b"X-Forwarded-Host: ",
+            host,
+            b"\r\nX-Request-ID: ",
+            exchange.request_id,
+            b"\r\n\r\n",
+        )
     )
+
+
+def _target(target: bytes, strip: int) -> bytes:
+    """The path and query as the worker knows them: without what is the edge's own, and always from a slash on."""
+    if strip == 0:
+        return target
+    target = target[strip:]
+    return target if target.startswith(b"/") else b"/" + target
 
 
 def _request_framing(head: RequestHead) -> bytes:
     if head.length >= 0:
-        return b"Content-Length: %d\r\n" % head.length
+        return content_length(head.length)
     if head.length == UNTIL_CHUNKED:
         return b"Transfer-Encoding: chunked\r\n"
     if head.websocket_key:
@@ -78,20 +92,23 @@ def request_payload(exchange: Exchange, payload: bytes) -> bytes:
 def response_head(exchange: Exchange, head: ResponseHead) -> bytes:
     """The status line and fields for the client; settles how the payload is framed from here on."""
     fields = head.fields + head.guarded if head.guarded and exchange.route.trusted else head.fields
-    return b"%b%b%b%bX-Request-ID: %b\r\n%b\r\n" % (
-        STATUS_LINES.get(head.status) or b"HTTP/1.1 %d %b\r\n" % (head.status, head.reason),
-        fields,
-        _response_framing(exchange, head),
-        VIA if head.minor == 1 else _VIA_1_0,
-        exchange.request_id,
-        _connection(exchange),
+    return b"".join(
+        (
+            _STATUS_LINES[head.status] or b"HTTP/1.1 %d %b\r\n" % (head.status, head.reason),
+            fields,
+            _response_framing(exchange, head),
+            VIA if head.minor == 1 else _VIA_1_0,
+            b"X-Request-ID: ",
+            exchange.request_id,
+            _connection(exchange),
+        )
     )
 
 
 def _response_framing(exchange: Exchange, head: ResponseHead) -> bytes:
     exchange.framing = RAW
     if head.length >= 0:
-        return b"Content-Length: %d\r\n" % head.length
+        return content_length(head.length)
     if head.length == NO_BODY:
         return b""
     if exchange.head.minor == 0:
@@ -103,9 +120,10 @@ def _response_framing(exchange: Exchange, head: ResponseHead) -> bytes:
 
 
 def _connection(exchange: Exchange) -> bytes:
+    """The end of the head, with what the client is to know of the connection."""
     if exchange.close:
-        return b"Connection: close\r\n"
-    return b"" if exchange.head.minor == 1 else b"Connection: keep-alive\r\n"
+        return b"\r\nConnection: close\r\n\r\n"
+    return b"\r\n\r\n" if exchange.head.minor == 1 else b"\r\nConnection: keep-alive\r\n\r\n"
 
 
 def response_payload(exchange: Exchange, payload: bytes, done: bool) -> bytes:

@@ -2,12 +2,16 @@
 cimport cython
 
 cdef class RouteCounts:
-    cdef public dict answers
+    cdef dict _answers
+    cdef bytes _method
+    cdef int _status
+    cdef long long _run
     cdef public list buckets
     cdef public double seconds
     cdef public long long bytes_in, bytes_out
 
-    @cython.locals(key=tuple, bucket=Py_ssize_t)
+    cdef _end_run(self)
+    @cython.locals(bucket=Py_ssize_t)
     cpdef add(self, bytes method, int status, double seconds, Py_ssize_t bytes_in, Py_ssize_t bytes_out)
 
 cdef class Counters:

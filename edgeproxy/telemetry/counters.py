@@ -14,19 +14,25 @@ _METHODS = frozenset({b"GET", b"HEAD", b"POST", b"PUT", b"PATCH", b"DELETE", b"O
 class RouteCounts:
     """Counts of one route."""
 
-    __slots__ = ("answers", "buckets", "bytes_in", "bytes_out", "seconds")
+    __slots__ = ("_answers", "_method", "_run", "_status", "buckets", "bytes_in", "bytes_out", "seconds")
 
     def __init__(self) -> None:
-        self.answers: dict[tuple[bytes, int], int] = {}
-        """(method, status) -> exchanges; other methods count as `_OTHER`, so that peers cannot grow it."""
+        self._answers: dict[tuple[bytes, int], int] = {}
+        # Answers alike follow each other: such a run is one number, and reaches the table when it ends.
+        self._method = b""
+        self._status = 0
+        self._run = 0
         self.buckets = [0] * (len(BUCKETS) + 1)
         self.seconds = 0.0
         self.bytes_in = 0
         self.bytes_out = 0
 
     def add(self, method: bytes, status: int, seconds: float, bytes_in: int, bytes_out: int) -> None:
-        key = (method if method in _METHODS else b"_OTHER", status)
-        self.answers[key] = self.answers.get(key, 0) + 1
+        if method == self._method and status == self._status:
+            self._run += 1
+        else:
+            self._end_run()
+            self._method, self._status, self._run = method, status, 1
         bucket = 0
         while bucket < len(BUCKETS) and seconds > BUCKETS[bucket]:
             bucket += 1
@@ -34,6 +40,18 @@ class RouteCounts:
         self.seconds += seconds
         self.bytes_in += bytes_in
         self.bytes_out += bytes_out
+
+    def _end_run(self) -> None:
+        if self._run:
+            key = (self._method if self._method in _METHODS else b"_OTHER", self._status)
+            self._answers[key] = self._answers.get(key, 0) + self._run
+            self._run = 0
+
+    @property
+    def answers(self) -> dict[tuple[bytes, int], int]:
+        """(method, status) -> exchanges; other methods count as `_OTHER`, so that peers cannot grow it."""
+        self._end_run()
+        return self._answers
 
     def as_message(self) -> dict[str, Any]:
         return {

@@ -19,7 +19,7 @@ from edgeproxy.http.fields import (
     TOKEN_BYTES,
     FieldNames,
 )
-from edgeproxy.http.scan import scan_fields
+from tests.http.noted import scan
 
 cases = st.sampled_from([bytes.lower, bytes.upper, bytes.title, bytes.swapcase])
 
@@ -35,8 +35,8 @@ def test_the_quick_look_misses_no_special_name(names: object, data: st.DataObjec
     fields, kinds = names  # type: ignore[misc]
     name = data.draw(st.sampled_from(sorted(kinds)))
     line = case(name) + b": x\r\n"  # type: ignore[operator]
-    notes = scan_fields(line, 0, len(line), fields, MALFORMED)
-    assert notes.plain == b""
+    notes = scan(line, 0, len(line), fields)
+    assert notes.fields == b""
     assert [kind for kind, _, _ in notes.noted] == [kinds[name]] * (kinds[name] != DROP)
 
 

@@ -85,9 +85,7 @@ def test_expectation_needs_a_body() -> None:
     assert not parse(lines(b"Expect: 100-continue")).expect_continue
 
 
-@pytest.mark.parametrize(
-    "sent", [b"G\x00 / H", b"GET /secret\x00 HTTP/1.1", b"GET / HTTP/1.1\r\nHost: a secret"]
-)
+@pytest.mark.parametrize("sent", [b"G\x00 / H", b"GET /secret\x00 HTTP/1.1", b"GET / HTTP/1.1\r\nHost: a secret"])
 def test_the_errors_say_nothing_of_the_peer_s_bytes(sent: bytes) -> None:
     with pytest.raises(ProtocolError) as error:
         parse(sent + b"\r\n\r\n")

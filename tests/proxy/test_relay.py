@@ -13,7 +13,7 @@ from edgeproxy.http.body import BodyReader
 from edgeproxy.http.request import RequestHead, parse_request
 from edgeproxy.http.response import ResponseHead, parse_response
 from edgeproxy.policy.worker import Worker
-from edgeproxy.proxy.exchange import Exchange
+from edgeproxy.proxy.exchange import Exchange, Peer
 from edgeproxy.proxy.relay import (
     VIA,
     interim_head,
@@ -28,13 +28,13 @@ from edgeproxy.telemetry.counters import RouteCounts
 OWN = b"X-Forwarded-For: 192.0.2.7\r\nX-Forwarded-Proto: http\r\n"
 
 
-class Client:
+class Client(Peer):
     """As much of a client as relaying asks for."""
 
-    address = "192.0.2.7"
-    forwarded = OWN
-
     def __init__(self, trusted: bool = False) -> None:
+        super().__init__()
+        self.address = "192.0.2.7"
+        self.forwarded = OWN
         self.trusted = trusted
 
 
@@ -45,7 +45,7 @@ def parsed(data: bytes) -> RequestHead:
 def exchange(data: bytes, trusted: bool = False, believed: bool = False, **route: Any) -> Exchange:
     """`trusted`: the client is a proxy of ours; `believed`: the workers are."""
     everything = Route("all", RouteCounts(), trusted=believed, **route)
-    return Exchange(Client(trusted), parsed(data), Table(everything, everything), b"id-1", 0.0)  # type: ignore[arg-type]
+    return Exchange(Client(trusted), parsed(data), Table(everything, everything), b"id-1", 0.0)
 
 
 def relayed(data: bytes, worker: Worker | None = None, trusted: bool = False, **route: Any) -> RequestHead:

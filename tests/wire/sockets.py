@@ -68,7 +68,16 @@ class Running:
 async def running(*scripts: Script, limits: Limits | None = None, **route: Any) -> AsyncIterator[Running]:
     """An edge over one worker a script."""
     loop = asyncio.get_running_loop()
-    servers = [await asyncio.start_server(script, "127.0.0.1", 0) for script in scripts]
+    far: list[asyncio.StreamWriter] = []
+
+    def served(script: Script) -> Script:
+        async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            far.append(writer)
+            await script(reader, writer)
+
+        return serve
+
+    servers = [await asyncio.start_server(served(script), "127.0.0.1", 0) for script in scripts]
     workers = [
         Worker(f"w{number}", "127.0.0.1", server.sockets[0].getsockname()[1]) for number, server in enumerate(servers)
     ]
@@ -88,6 +97,8 @@ async def running(*scripts: Script, limits: Limits | None = None, **route: Any) 
             server.close()
         edge.abort()
         edge.stop()
+        for writer in far:
+            writer.transport.abort()
         await dialer.close()
         await asyncio.sleep(0.05)  # closed transports report to their protocols
 

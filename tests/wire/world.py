@@ -9,10 +9,10 @@ import h11
 
 from edgeproxy.clock import monotonic
 from edgeproxy.errors import CONNECT_FAILED, Fault
-from edgeproxy.net import pool
 from edgeproxy.net.client import ClientConnection
 from edgeproxy.net.edge import Edge
 from edgeproxy.net.limits import Limits
+from edgeproxy.net.pool import take
 from edgeproxy.net.upstream import UpstreamConnection
 from edgeproxy.policy.balance.round_robin import RoundRobin
 from edgeproxy.policy.retry import Stage
@@ -160,7 +160,7 @@ class MockDialer:
         self.waiting: list[Callable[[], None]] = []
 
     def idle(self, worker: Worker, exchange: Any) -> Any:
-        return pool.take(worker, self.world.edge.now(), exchange.idempotent)
+        return take(worker, self.world.edge.clock.now, exchange.idempotent)
 
     def dial(self, worker: Worker, exchange: Any, forwarder: Any) -> None:
         self.world.dialled.append(worker)
@@ -173,7 +173,7 @@ class MockDialer:
             far = FarWorker(self.world, worker)
             self.world.far_workers.append(far)
             if exchange.finished:
-                pool.put(far.connection)
+                far.connection.rest()
             else:
                 forwarder.connected(exchange, far.connection)
 

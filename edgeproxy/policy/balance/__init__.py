@@ -12,7 +12,7 @@ from edgeproxy.policy.worker import Worker
 class Strategy(Protocol):
     """Chooses one of a pool's workers."""
 
-    def pick(self, workers: Sequence[Worker], now: float, tried: Sequence[Worker]) -> Worker | None:
+    def pick(self, workers: Sequence[Worker], now: float, tried: Sequence[Worker] | None) -> Worker | None:
         """A worker that is available at `now` (monotonic seconds) and not in `tried`, or None."""
 
 

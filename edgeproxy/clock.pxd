@@ -1,0 +1,6 @@
+# Types of the compiled way; the source is the .py beside it.
+cdef class Clock:
+    cdef object _read
+    cdef readonly double now
+
+    cpdef double tick(self) except? -1
