@@ -27,10 +27,10 @@ from bench.suite import Round, running, schedule
 
 RESULTS = Path(__file__).resolve().parent / "results"
 FULL = Plan(
-    rounds=7, round_s=1.5, warmup_s=0.3, repeats=3, stream_s=5.0, streams=1000, idle=5000, leaves=200, races=10_000
+    rounds=7, round_s=1.5, warmup_s=0.3, repeats=5, stream_s=3, streams=1000, idle=5000, leaves=200, races=10_000
 )
 QUICK = Plan(
-    rounds=3, round_s=0.4, warmup_s=0.2, repeats=1, stream_s=3.0, streams=1000, idle=2000, leaves=100, races=1000
+    rounds=3, round_s=0.4, warmup_s=0.2, repeats=1, stream_s=3, streams=1000, idle=2000, leaves=100, races=1000
 )
 SPARE_DESCRIPTORS = 500
 

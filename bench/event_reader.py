@@ -1,22 +1,71 @@
-"""Readers of event streams: each event whole, in its turn, and how long it was on the way."""
+"""Readers of event streams: each event whole, in its turn, and how long it was on the way.
+
+They run in the backend's own process: the core that both share then goes from sending to reading and back in one loop.
+As two processes they would wait for each other's turn, for milliseconds that say nothing of a proxy.
+"""
 
 from __future__ import annotations
 
 import asyncio
-import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from statistics import quantiles
 from time import monotonic_ns
 from typing import cast
 
 from bench.backend.events import EVENT_BYTES, FILLER
 from bench.closed_loop import WrongAnswer
+from bench.measure import Meter, read_memory
 
 OPEN_S = 20.0  # for all streams to have their first event
 AT_ONCE = 50  # streams that are being opened: a burst that no backlog drops
 MAX_HEAD = 64 * 1024  # bytes
+SETTLE_S = 0.5
+DIRECT = 0.1
+"""Streams that go past the proxy at the same time, as a share of those through it: what load and backend add."""
 
 REQUEST = b"GET /events HTTP/1.1\r\nHost: edge.example\r\nAccept: text/event-stream\r\n\r\n"
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """What to read: `streams` through the proxy at `port` whose process tree is `pid`, for `seconds`."""
+
+    port: int
+    pid: int
+    streams: int
+    seconds: int
+
+
+async def watch(wanted: Watch, own_port: int) -> dict[str, float]:
+    """Delays in milliseconds beside those of streams without a proxy; the proxy's CPU seconds; its memory with all
+    streams open; what others took of its core. Raises WrongAnswer, ProcessEnded, OSError or TimeoutError."""
+    async with (
+        reading(wanted.streams, wanted.port) as through,
+        reading(round(wanted.streams * DIRECT), own_port) as direct,
+    ):
+        await asyncio.sleep(SETTLE_S)
+        meter = Meter(wanted.pid)
+        through.begin()
+        direct.begin()
+        await asyncio.sleep(wanted.seconds)
+        proxied, plain = (_percentiles_ms(readers.end()) for readers in (through, direct))
+        usage = meter.read()
+        return {
+            "events": len(through.delays_ns),
+            "cpu_s": usage.total_s,
+            "others": usage.others,
+            "memory": read_memory(wanted.pid),
+            "p50_ms": proxied[49],
+            "p99_ms": proxied[98],
+            "direct_p50_ms": plain[49],
+            "direct_p99_ms": plain[98],
+        }
+
+
+def _percentiles_ms(delays_ns: list[int]) -> list[float]:
+    return [delay / 1e6 for delay in quantiles(delays_ns, n=100)]
 
 
 class Readers:
@@ -111,14 +160,14 @@ class StreamReader(asyncio.Protocol):
 
 
 @asynccontextmanager
-async def reading(streams: int, port: int, tls: ssl.SSLContext | None = None) -> AsyncIterator[Readers]:
+async def reading(streams: int, port: int) -> AsyncIterator[Readers]:
     """That many streams, each with its first event. Raises WrongAnswer, OSError or TimeoutError."""
     readers = Readers()
     opened: list[StreamReader] = []
     try:
         async with asyncio.timeout(OPEN_S):
             while len(opened) < streams:
-                batch = [_open(readers, port, tls) for _ in range(min(AT_ONCE, streams - len(opened)))]
+                batch = [_open(readers, port) for _ in range(min(AT_ONCE, streams - len(opened)))]
                 opened += (fresh := await asyncio.gather(*batch))
                 await asyncio.gather(*(reader.first for reader in fresh))
         yield readers
@@ -128,7 +177,7 @@ async def reading(streams: int, port: int, tls: ssl.SSLContext | None = None) ->
         await asyncio.sleep(0.1)  # so that the peer has seen them go before the next round
 
 
-async def _open(readers: Readers, port: int, tls: ssl.SSLContext | None) -> StreamReader:
+async def _open(readers: Readers, port: int) -> StreamReader:
     loop = asyncio.get_running_loop()
-    _, reader = await loop.create_connection(lambda: StreamReader(readers), "127.0.0.1", port, ssl=tls)
+    _, reader = await loop.create_connection(lambda: StreamReader(readers), "127.0.0.1", port)
     return reader

@@ -17,6 +17,9 @@ from rich.table import Table
 from bench.scenarios import SCENARIOS, Goal, Scenario
 from bench.suite import Round
 
+DISTURBED = 0.1
+"""A goal says so where others had more of the proxy's core than this: CPU a request bears it, latency does not."""
+
 REFERENCES = ("nginx", "haproxy", "aiohttp")
 """Ratios are to the first of these that ran."""
 
@@ -92,12 +95,14 @@ def _median(rounds: Sequence[Round], figure: str) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """A goal as measured; `measured` and `met` are None where it, or all that it is held against, did not run."""
+    """A goal as measured; `measured` and `met` are None where it, or all that it is held against, did not run.
+    `others` is the share of the core that other programs had."""
 
     goal: Goal
     beside: str | None
     measured: Estimate | None
     met: bool | None
+    others: float = 0.0
 
     def __str__(self) -> str:
         goal, scenario = self.goal, SCENARIOS[self.goal.scenario]
@@ -106,7 +111,8 @@ class Verdict:
         if self.measured is None:
             return f"not measured  {line}"
         noise = ", within the noise" if self.measured.low <= goal.at_most < self.measured.high else ""
-        return f"{'met' if self.met else 'missed':<6}  {line}: {self.measured}{noise}"
+        disturbed = f"; disturbed: others had {self.others:.0%} of the core" if self.others > DISTURBED else ""
+        return f"{'met' if self.met else 'missed':<6}  {line}: {self.measured}{noise}{disturbed}"
 
 
 def judge(goal: Goal, rounds: Rounds) -> Verdict:
@@ -117,7 +123,8 @@ def judge(goal: Goal, rounds: Rounds) -> Verdict:
         return Verdict(goal, " or ".join(goal.against) or None, None, None)
     own = rounds[goal.peer]
     measured = ratio(goal.figure, own, rounds[beside]) if beside else estimate(one.figures[goal.figure] for one in own)
-    return Verdict(goal, beside, measured, measured.median <= goal.at_most)
+    others = median(one.figures.get("others", 0.0) for one in own)
+    return Verdict(goal, beside, measured, measured.median <= goal.at_most, others)
 
 
 def as_json(rounds: Iterable[Round], verdicts: Iterable[Verdict], context: Mapping[str, Any]) -> dict[str, Any]:

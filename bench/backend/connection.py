@@ -8,6 +8,7 @@
 | `GET /events` | a stream of events that has no end, see `events` |
 | `GET /silent`, `GET /mute` | the first event of a stream and nothing more; nothing at all |
 | `GET /arrived/ID`, `GET /left/ID` | when that happened to request ID, once it has, see `records` |
+| `GET /watch/...` | what readers of event streams through a proxy saw, see `event_reader` |
 | `GET /executed` | how often each request with an ID was executed |
 | `GET /api/coordinator/workers` | a fleet of one, see `fleet` |
 
@@ -19,14 +20,19 @@ path. Anything else, pipelining too, is a 400 and a closed connection.
 from __future__ import annotations
 
 import asyncio
+import json
 import re
+from collections.abc import Coroutine
 from functools import lru_cache
-from typing import cast
+from typing import Any, cast
 
 from bench.backend.events import STREAM_HEAD, Ticker, chunk
 from bench.backend.fleet import worker_list
 from bench.backend.payload import REFUSAL, ok, payload
 from bench.backend.records import Records
+from bench.closed_loop import WrongAnswer
+from bench.event_reader import Watch, watch
+from bench.measure import ProcessEnded
 
 MAX_BODY = 64 * 1024 * 1024  # bytes; a scenario needs 10 MiB
 MAX_HEAD = 64 * 1024
@@ -41,6 +47,12 @@ class House:
     def __init__(self) -> None:
         self.ticker = Ticker()
         self.records = Records()
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def background(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
 
 @lru_cache(maxsize=8)
@@ -118,13 +130,25 @@ class Backend(asyncio.Protocol):
                 records.when("arrived", request.decode(), self._tell)
             case [b"left", request]:
                 records.when("left", request.decode(), self._tell)
+            case [b"watch", *numbers] if len(numbers) == 4 and all(map(bytes.isdigit, numbers)):
+                self._house.background(self._watch(Watch(*map(int, numbers))))
             case [b"executed"]:
                 self._answer(ok(records.take_executed()))
             case [b"api", b"coordinator", b"workers"]:
-                port = self._transport.get_extra_info("sockname")[1]
-                self._answer(ok(worker_list(f"http://127.0.0.1:{port}")))
+                self._answer(ok(worker_list(f"http://127.0.0.1:{self._port()}")))
             case _:
                 self._refuse()
+
+    def _port(self) -> int:
+        return int(self._transport.get_extra_info("sockname")[1])
+
+    async def _watch(self, wanted: Watch) -> None:
+        found: dict[str, Any]
+        try:
+            found = await watch(wanted, self._port())
+        except (WrongAnswer, ProcessEnded, OSError) as error:
+            found = {"error": f"{type(error).__name__}: {error}"}
+        self._answer(ok(json.dumps(found).encode()))
 
     def _tell(self, at: int) -> None:
         self._answer(ok(b"%d" % at))

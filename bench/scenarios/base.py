@@ -24,7 +24,7 @@ class Plan:
     round_s: float
     warmup_s: float
     repeats: int
-    stream_s: float
+    stream_s: int
     streams: int
     idle: int
     leaves: int

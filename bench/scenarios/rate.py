@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from bench.backend import payload
 from bench.closed_loop import connected
-from bench.measure import read_cpu, spent
+from bench.measure import Meter, Usage
 from bench.peers import API_KEY, Setup
 from bench.scenarios.base import MIB, Column, Figures, Plan, Scenario, Target
 
@@ -44,6 +44,7 @@ class Rate(Scenario):
         Column("requests_per_s", "requests/s", "{:,.0f}"),
         Column("mib_per_s", "MiB/s"),
         Column("busy", "core busy", "{:.0%}"),
+        Column("others", "others", "{:.0%}"),
     )
 
     def rounds(self, plan: Plan) -> int:
@@ -62,19 +63,19 @@ class Rate(Scenario):
     async def measure(self, target: Target, plan: Plan) -> Figures:
         async with connected(self.request(), self.answer(), self.connections, target.port, target.tls) as load:
             await load.run(plan.warmup_s)
-            before = read_cpu(target.pid)
+            meter = Meter(target.pid)
             count = await load.run(plan.round_s)
-            cpu_s = spent(before, read_cpu(target.pid))
-        return self.figures(count.requests, count.elapsed_s, list(cpu_s.values()))
+            return self.figures(count.requests, meter.read())
 
-    def figures(self, requests: int, elapsed_s: float, cpu_s: list[float]) -> Figures:
-        """`cpu_s` has one entry a process; the busiest is the one that serves."""
+    def figures(self, requests: int, usage: Usage) -> Figures:
+        rate = requests / usage.elapsed_s
         return {
             "requests": requests,
-            "elapsed_s": elapsed_s,
-            "cpu_us": sum(cpu_s) / requests * 1e6,
-            "serving_us": max(cpu_s) / requests * 1e6,
-            "requests_per_s": requests / elapsed_s,
-            "mib_per_s": (self.upload or self.download) * requests / elapsed_s / MIB,
-            "busy": sum(cpu_s) / elapsed_s,
+            "elapsed_s": usage.elapsed_s,
+            "cpu_us": usage.total_s / requests * 1e6,
+            "serving_us": max(usage.cpu_s.values()) / requests * 1e6,
+            "requests_per_s": rate,
+            "mib_per_s": (self.upload or self.download) * rate / MIB,
+            "busy": usage.total_s / usage.elapsed_s,
+            "others": usage.others,
         }
