@@ -98,6 +98,7 @@ class ProxySettings(EnvironmentSettings):
     timeout_handshake: Seconds = _field(10.0, "TIMEOUT_HANDSHAKE", "seconds for a TLS handshake")
     timeout_head: Seconds = _field(10.0, "TIMEOUT_HEAD", "seconds for a request head to arrive")
     timeout_body: Seconds = _field(30.0, "TIMEOUT_BODY", "seconds between two pieces of a request body")
+    body_rate: float = _field(240.0, "BODY_RATE", "bytes a second that a request body must make on the whole", gt=0)
     timeout_keep_alive: Seconds = _field(75.0, "TIMEOUT_KEEP_ALIVE", "seconds a client connection may rest")
     timeout_write: Seconds = _field(60.0, "TIMEOUT_WRITE", "seconds for a peer to read some of what waits for it")
     timeout_connect: Seconds = _field(3.0, "TIMEOUT_CONNECT", "seconds for a worker to accept a connection")
@@ -131,6 +132,7 @@ class ProxySettings(EnvironmentSettings):
             handshake=self.timeout_handshake,
             head=self.timeout_head,
             body_idle=self.timeout_body,
+            body_rate=self.body_rate,
             keep_alive=self.timeout_keep_alive,
             write_idle=self.timeout_write,
             connect=self.timeout_connect,

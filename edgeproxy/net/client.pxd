@@ -13,6 +13,8 @@ cdef class ClientConnection(Connection):
     cdef public bytes buffer
     cdef public Exchange exchange
     cdef public BodyReader body
+    cdef public double body_since
+    cdef public long long body_mark
     cdef bint pumping, skipped, lingering
     cdef Py_ssize_t lingered
 
@@ -22,5 +24,6 @@ cdef class ClientConnection(Connection):
     cdef _begin(self, RequestHead head, bytes rest)
     cdef _expect_body(self, Exchange exchange, RequestHead head, bytes rest)
     cdef _body_received(self, Exchange exchange, bytes data)
+    cdef double _body_deadline(self, double now) except? -1
     cdef _hold(self, bytes data)
     cpdef finish(self, Exchange exchange)

@@ -23,7 +23,7 @@ from edgeproxy.http.scan import head_end, tail
 from edgeproxy.net.bulk import BULK_BYTES, SOURCE_ENDED, WHOLE, able
 from edgeproxy.net.connection import Connection
 from edgeproxy.net.edge import Edge
-from edgeproxy.net.limits import HIGH_WATER, LINGER_BYTES, LINGER_SECONDS, MAX_PIPELINED
+from edgeproxy.net.limits import HIGH_WATER, LINGER_BYTES, LINGER_SECONDS, MAX_PIPELINED, RATE_GRACE
 from edgeproxy.policy.address import Networks, is_trusted
 from edgeproxy.proxy.exchange import MAX_KEPT, TUNNEL, UNTIL_END, Exchange
 from edgeproxy.proxy.pipeline import guard
@@ -34,6 +34,8 @@ class ClientConnection(Connection):
 
     __slots__ = (
         "body",
+        "body_mark",
+        "body_since",
         "buffer",
         "exchange",
         "lingered",
@@ -48,6 +50,8 @@ class ClientConnection(Connection):
         self.buffer = b""
         self.exchange: Exchange | None = None
         self.body: BodyReader | None = None
+        self.body_since = 0.0  # from when on the body's rate is measured,
+        self.body_mark = 0  # and how much of it had come by then
         self.pumping = False
         self.skipped = False  # an empty line before the request that is being read
         self.lingering = False
@@ -211,7 +215,8 @@ class ClientConnection(Connection):
             exchange.close = exchange.exclusive = True  # legal, and often misread
         exchange.request_done = False
         self.body = BodyReader(head.length, MALFORMED)
-        self.read_deadline = self.edge.clock.now + self.edge.limits.body_idle
+        self.body_since, self.body_mark = self.edge.clock.now, 0
+        self.read_deadline = self._body_deadline(self.edge.clock.now)
         if rest:
             self._body_received(exchange, rest)
 
@@ -232,7 +237,7 @@ class ClientConnection(Connection):
             self.buffer = rest
             self.read_deadline = FOREVER
         else:
-            self.read_deadline = self.edge.clock.now + self.edge.limits.body_idle
+            self.read_deadline = self._body_deadline(self.edge.clock.now)
         if payload or body.done:
             exchange.take(payload)
         if self.body is None:
@@ -242,6 +247,13 @@ class ClientConnection(Connection):
                 self.pause_body()
         elif body.left >= BULK_BYTES:
             self._try_bulk(exchange, body)
+
+    def _body_deadline(self, now: float) -> float:
+        """When more of the body must be there: soon, and on the whole no slower than the rate that is asked for,
+        counted from when the client was last let speak."""
+        limits = self.edge.limits
+        received = self.exchange.bytes_in - self.body_mark if self.exchange is not None else 0
+        return min(now + limits.body_idle, self.body_since + RATE_GRACE + received / limits.body_rate)
 
     def _try_bulk(self, exchange: Exchange, body: BodyReader) -> None:
         """The rest of a large body goes from socket to socket, unless it may have to be sent again from memory."""
@@ -260,7 +272,7 @@ class ClientConnection(Connection):
         assert self.body is not None
         self.exchange.bytes_in += count
         self.body.skip(count)
-        self.read_deadline = self.edge.clock.tick() + self.edge.limits.body_idle
+        self.read_deadline = self._body_deadline(self.edge.clock.tick())
 
     def bulk_waits_for_sink(self, waits: bool) -> None:
         assert self.exchange is not None
@@ -269,7 +281,7 @@ class ClientConnection(Connection):
             self.read_deadline = FOREVER
             upstream.write_deadline = self.edge.clock.now + self.edge.limits.write_idle
         else:
-            self.read_deadline = self.edge.clock.now + self.edge.limits.body_idle
+            self.read_deadline = self._body_deadline(self.edge.clock.now)
             upstream.write_deadline = FOREVER
 
     def bulk_ended(self, outcome: int) -> None:
@@ -315,8 +327,9 @@ class ClientConnection(Connection):
     def resume_body(self) -> None:
         if not self.reading and len(self.buffer) < MAX_PIPELINED:
             self.resume_reading()
-            if self.body is not None:
-                self.read_deadline = self.edge.clock.now + self.edge.limits.body_idle
+            if self.body is not None and self.exchange is not None:
+                self.body_since, self.body_mark = self.edge.clock.now, self.exchange.bytes_in
+                self.read_deadline = self._body_deadline(self.edge.clock.now)
 
     def answer(self, exchange: Exchange, fault: Fault, detail: str = "") -> None:
         exchange.fault = fault

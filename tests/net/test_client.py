@@ -279,6 +279,30 @@ def test_a_body_that_stops_is_refused(sent: bytes) -> None:
     assert_settled(world)
 
 
+def test_a_body_that_drips_is_refused() -> None:
+    """Each byte comes in time, but at this rate the body would take a week."""
+    world = World(silent, limits=Limits(body_idle=5, body_rate=240))
+    client = world.client()
+    client.send(b"POST /a HTTP/1.1\r\nHost: a\r\nContent-Length: 200000\r\n\r\n")
+    for _ in range(12):
+        client.send(b"a")
+        world.advance(1)
+    assert read_responses(client.got, True)[-1].status == 408
+    assert world.faults == ["body_timeout"]
+    assert_settled(world)
+
+
+def test_a_slow_body_that_makes_the_rate_is_taken() -> None:
+    world = World(silent, limits=Limits(body_idle=5, body_rate=240))
+    client = world.client()
+    client.send(b"POST /a HTTP/1.1\r\nHost: a\r\nContent-Length: 200000\r\n\r\n")
+    for _ in range(40):
+        client.send(b"a" * 300)
+        world.advance(1)
+    assert client.got == b""
+    assert client.alive
+
+
 def test_a_reader_that_stops_is_cut_off() -> None:
     world = World(silent, limits=Limits(write_idle=60, stream_idle=60))
     client = world.client()

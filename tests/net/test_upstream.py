@@ -402,7 +402,7 @@ def test_a_worker_that_does_not_answer() -> None:
 
 
 def test_the_time_to_answer_begins_with_the_end_of_the_request() -> None:
-    world = World(silent, limits=Limits(first_byte=5, body_idle=30))
+    world = World(silent, limits=Limits(first_byte=5, body_idle=30, body_rate=0.1))
     client = world.client()
     client.send(POST[:-3])
     world.advance(20)
