@@ -236,12 +236,12 @@ class ClientConnection(Connection):
             exchange.request_done = True
             self.buffer = rest
             self.read_deadline = FOREVER
-        else:
-            self.read_deadline = self._body_deadline(self.edge.clock.now)
         if payload or body.done:
             exchange.take(payload)
         if self.body is None:
             return
+        if self.reading:  # else the worker takes no more for now
+            self.read_deadline = self._body_deadline(self.edge.clock.now)
         if exchange.upstream is None:
             if exchange.bytes_in > HIGH_WATER:
                 self.pause_body()
