@@ -99,6 +99,7 @@ class ClientConnection(Connection):
             exchange.upstream.end()
             return self.exchange is not None and bool(self.transport.can_write_eof())
         self._left()
+        self.close()
         return False
 
     def connection_lost(self, exc: Exception | None) -> None:

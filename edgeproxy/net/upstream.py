@@ -85,10 +85,15 @@ class UpstreamConnection(PooledConnection):
 
     def eof_received(self) -> bool:
         exchange = self.exchange
-        if exchange is None or exchange.framing != TUNNEL or self.half_closed:
+        if exchange is None or exchange.framing != TUNNEL:
+            if self.transport.get_write_buffer_size():
+                self.transport.abort()  # one that has said its last word need not hear ours
             return False
-        self.half_closed = True
-        return exchange.client.write_eof() and bool(self.transport.can_write_eof())
+        if not self.half_closed and exchange.client.write_eof() and self.transport.can_write_eof():
+            self.half_closed = True
+            return True
+        self._tunnel_over(exchange)
+        return False
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.edge.upstreams.discard(self)
@@ -163,12 +168,15 @@ class UpstreamConnection(PooledConnection):
         exchange = self.exchange
         assert exchange is not None
         if self.half_closed or not self.transport.can_write_eof():
-            self.exchange = None
-            self.close()
-            self.edge.forwarder.succeeded(exchange)
+            self._tunnel_over(exchange)
         elif not self.transport.is_closing():
             self.half_closed = True
             self.transport.write_eof()
+
+    def _tunnel_over(self, exchange: Exchange) -> None:
+        self.exchange = None
+        self.close()
+        self.edge.forwarder.succeeded(exchange)
 
     def cancel(self) -> None:
         self.end_bulk()

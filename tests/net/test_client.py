@@ -574,3 +574,14 @@ def test_draining_ends_what_rests_and_closes_what_works() -> None:
     assert working.transport.lost
     assert world.far.transport.lost
     assert_settled(world)
+
+
+def test_one_that_has_finished_and_does_not_read_does_not_hold_the_connection() -> None:
+    world = World()
+    client = world.client()
+    client.transport.window = 0
+    client.send(GET)
+    client.eof()
+    world.advance(100)
+    assert client.transport.lost
+    assert world.edge.clients == set()

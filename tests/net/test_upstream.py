@@ -534,3 +534,15 @@ def test_in_flight_counts_what_is_under_way() -> None:
     assert world.in_flight == 1
     world.far_workers[2].reset()
     assert world.in_flight == 0
+
+
+def test_a_worker_that_has_finished_and_does_not_read_is_left_at_once() -> None:
+    world = World(silent)
+    client = world.client()
+    client.send(b"POST /a HTTP/1.1\r\nHost: a\r\nContent-Length: 200000\r\n\r\n")
+    world.far.transport.window = 0
+    client.send(b"a" * 10000)
+    world.far.eof()
+    assert only(client).status == 502
+    assert world.far.transport.lost
+    assert_settled(world)

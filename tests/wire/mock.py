@@ -81,6 +81,7 @@ class MockTransport:
         self.unsent = bytearray()
         self.incoming: deque[bytes | None] = deque()  # None is the far end's EOF
         self.paused_reading = self.paused_writing = False
+        self.far_finished = False
         self.eof_written = self.eof_delivered = False
         self.closing = self.aborted = self.lost = False
         self.late_writes = 0
@@ -152,12 +153,15 @@ class MockTransport:
     # What the far end does.
 
     def feed(self, data: bytes) -> None:
-        self.incoming.append(data)
-        self._deliver()
+        if not self.far_finished:
+            self.incoming.append(data)
+            self._deliver()
 
     def feed_eof(self) -> None:
-        self.incoming.append(None)
-        self._deliver()
+        if not self.far_finished:
+            self.far_finished = True
+            self.incoming.append(None)
+            self._deliver()
 
     def reset(self) -> None:
         """The far end is gone: RST."""
