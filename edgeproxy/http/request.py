@@ -90,7 +90,8 @@ class RequestHead(Notes):
     )
 
     def __init__(self, method: bytes, target: bytes, minor: int) -> None:
-        Notes.__init__(self)
+        self.fields = b""
+        self.count = 0
         self.method = method
         self.target = target
         self.minor = minor

@@ -8,7 +8,7 @@ from edgeproxy.http.scan cimport Notes, scan_fields
 cdef int CONNECTION, CONTENT_LENGTH, GUARDED, KEEP_ALIVE, TRANSFER_ENCODING, UPGRADE, WEBSOCKET_ACCEPT, _CR, _LF
 cdef long long NO_BODY, UNTIL_CHUNKED, UNTIL_CLOSE
 cdef FieldNames RESPONSE_FIELDS
-cdef dict _status_lines
+cdef bytes _OK, _USUAL
 
 @cython.no_gc
 cdef class ResponseHead(Notes):
@@ -27,6 +27,8 @@ cdef class ResponseHead(Notes):
 cpdef ResponseHead parse_response(bytes data, Py_ssize_t end, bint to_head)
 @cython.locals(seen="const unsigned char*", at=Py_ssize_t)
 cdef Py_ssize_t _line_end(bytes data) except -1
-@cython.locals(seen="const unsigned char*", line=bytes, known=tuple)
+@cython.locals(seen="const unsigned char*", usual="const unsigned char*", index=int)
+cdef bint _is_usual(bytes data) except -1
+@cython.locals(seen="const unsigned char*")
 cdef ResponseHead _parse_status_line(bytes data, Py_ssize_t end)
 cdef long long _settle_length(ResponseHead head, bint to_head) except? -9

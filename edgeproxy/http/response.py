@@ -27,6 +27,8 @@ from edgeproxy.http.scan import Notes, scan_fields
 
 MAX_FIELDS = 200
 _CR, _LF = 13, 10
+_OK = b"OK"
+_USUAL = b"HTTP/1.1 200 OK"
 
 _STATUS_LINE = re.compile(rb"HTTP/1\.([01]) ([1-5][0-9]{2})(?: ([\t\x20-\x7e\x80-\xff]*))?")
 _KEEP_ALIVE_TIMEOUT = re.compile(rb"timeout[ \t]*=[ \t]*([0-9]{1,5})", re.IGNORECASE)
@@ -55,7 +57,8 @@ class ResponseHead(Notes):
     )
 
     def __init__(self, status: int, reason: bytes, minor: int) -> None:
-        Notes.__init__(self)
+        self.fields = b""
+        self.count = 0
         self.status = status
         self.reason = reason
         self.minor = minor
@@ -117,20 +120,23 @@ def _line_end(data: bytes) -> int:
 def _parse_status_line(data: bytes, end: int) -> ResponseHead:
     """`HTTP/1.x SP status SP [reason]`; the reason may be missing with its space, as some servers send it."""
     seen = data
-    line = seen[:end]
-    known = _status_lines.get(line)
-    if known is None:
-        match = _STATUS_LINE.fullmatch(line)
-        if match is None:
-            raise ProtocolError(BAD_RESPONSE, "not a status line of HTTP/1.1 or HTTP/1.0")
-        minor, status, reason = match.groups()
-        known = (int(status), reason or b"", 1 if minor == b"1" else 0)
-        if len(_status_lines) < 256:
-            _status_lines[line] = known
-    return ResponseHead(known[0], known[1], known[2])
+    if end == 15 and _is_usual(data):
+        return ResponseHead(200, _OK, 1)
+    match = _STATUS_LINE.fullmatch(seen[:end])
+    if match is None:
+        raise ProtocolError(BAD_RESPONSE, "not a status line of HTTP/1.1 or HTTP/1.0")
+    minor, status, reason = match.groups()
+    return ResponseHead(int(status), reason or b"", 1 if minor == b"1" else 0)
 
 
-_status_lines: dict[bytes, tuple[int, bytes, int]] = {}  # those seen, at most 256
+def _is_usual(data: bytes) -> bool:
+    """Whether it begins as nearly all answers do; the others are matched."""
+    seen = data
+    usual = _USUAL
+    for index in range(15):  # noqa: SIM110  # as a loop it compiles to one
+        if seen[index] != usual[index]:
+            return False
+    return True
 
 
 def _settle_connection(head: ResponseHead, values: list[bytes]) -> None:

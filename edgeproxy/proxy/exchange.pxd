@@ -15,7 +15,8 @@ cdef class Exchange
 cdef class Peer:
     cdef public object write, trusted
     cdef public str address
-    cdef public bytes forwarded
+    cdef public bytes forwarded, host, ours
+    cdef public int minor
     cdef public bint reused
 
     cpdef finish(self, Exchange exchange)

@@ -29,7 +29,7 @@ class Peer:
     `write(data)` sends bytes as they are.
     """
 
-    __slots__ = ("address", "forwarded", "reused", "trusted", "write")
+    __slots__ = ("address", "forwarded", "host", "minor", "ours", "reused", "trusted", "write")
 
     def __init__(self) -> None:
         self.write: Any = None
@@ -37,6 +37,9 @@ class Peer:
         self.address = ""
         self.forwarded = b""  # field lines with CRLF that say who it is
         self.trusted: Any = False  # whether its own word about the client is believed
+        self.host = b""  # what its last request was for, in which version,
+        self.minor = -1
+        self.ours = b""  # and the fields that we added to it
         # of a worker
         self.reused = False
 

@@ -8,10 +8,12 @@ from edgeproxy.http.framing import NO_BODY, UNTIL_CHUNKED, content_length
 from edgeproxy.http.request import RequestHead
 from edgeproxy.http.response import ResponseHead
 from edgeproxy.policy.worker import Worker
-from edgeproxy.proxy.exchange import CHUNKED, RAW, TUNNEL, UNTIL_END, Exchange
+from edgeproxy.proxy.exchange import CHUNKED, RAW, TUNNEL, UNTIL_END, Exchange, Peer
 
 VIA = b"Via: 1.1 edgeproxy\r\n"
 _VIA_1_0 = b"Via: 1.0 edgeproxy\r\n"
+_VIA_AND_ID = VIA + b"X-Request-ID: "
+_VIA_1_0_AND_ID = _VIA_1_0 + b"X-Request-ID: "
 _UPGRADE = b"Connection: Upgrade\r\nUpgrade: websocket\r\n"
 _STATUS_LINES = [STATUS_LINES.get(status, b"") for status in range(600)]
 _WITH_BODY = frozenset({b"POST", b"PUT", b"PATCH"})
@@ -20,10 +22,6 @@ _WITH_BODY = frozenset({b"POST", b"PUT", b"PATCH"})
 def request_head(exchange: Exchange, worker: Worker) -> bytes:
     """The request line and fields for one worker, closing empty line included."""
     head = exchange.head
-    client = exchange.client
-    forwarded, host = client.forwarded, head.host
-    if client.trusted and head.forwarded:
-        forwarded, host = _with_earlier_proxies(head, forwarded)
     return b"".join(
         (
             head.method,
@@ -33,15 +31,28 @@ def request_head(exchange: Exchange, worker: Worker) -> bytes:
             worker.line_end,
             head.fields,
             _request_framing(head),
-            VIA if head.minor == 1 else _VIA_1_0,
-            forwarded,
-            b"X-Forwarded-Host: ",
-            host,
-            b"\r\nX-Request-ID: ",
+            _ours(exchange.client, head),
             exchange.request_id,
             b"\r\n\r\n",
         )
     )
+
+
+def _ours(client: Peer, head: RequestHead) -> bytes:
+    """The fields that we add, as far as the request's id. A connection's requests tend to be for one host, and
+    then they are all the same."""
+    if client.trusted and head.forwarded:
+        forwarded, host = _with_earlier_proxies(head, client.forwarded)
+        return _written(head, forwarded, host)
+    if client.host != head.host or client.minor != head.minor:
+        client.host, client.minor = head.host, head.minor
+        client.ours = _written(head, client.forwarded, head.host)
+    return client.ours
+
+
+def _written(head: RequestHead, forwarded: bytes, host: bytes) -> bytes:
+    via = VIA if head.minor == 1 else _VIA_1_0
+    return via + forwarded + b"X-Forwarded-Host: " + host + b"\r\nX-Request-ID: "
 
 
 def _target(target: bytes, strip: int) -> bytes:
@@ -97,8 +108,7 @@ def response_head(exchange: Exchange, head: ResponseHead) -> bytes:
             _STATUS_LINES[head.status] or b"HTTP/1.1 %d %b\r\n" % (head.status, head.reason),
             fields,
             _response_framing(exchange, head),
-            VIA if head.minor == 1 else _VIA_1_0,
-            b"X-Request-ID: ",
+            _VIA_AND_ID if head.minor == 1 else _VIA_1_0_AND_ID,
             exchange.request_id,
             _connection(exchange),
         )
