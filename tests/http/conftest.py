@@ -1,4 +1,4 @@
-"""Hypothesis draws the same examples on every run; `--hypothesis-profile=default` searches on."""
+"""Hypothesis draws the same examples on every run."""
 
 from hypothesis import settings
 
