@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import os
 import signal
@@ -178,7 +179,7 @@ def test_who_leaves_is_noticed_at_once(how: str, backend: StartBackend, start: S
     assert sock.recv(65536)
     if how == "close_notify":
         sock.settimeout(0.01)
-        with pytest.raises((ssl.SSLError, TimeoutError)):
+        with contextlib.suppress(ssl.SSLError, TimeoutError):  # whether the edge answers in that time or not
             sock.unwrap()
     elif how == "reset":
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\x00\x00\x00\x00\x00\x00\x00")
