@@ -91,12 +91,19 @@ class Edge:
         for connection in [*self.clients, *self.upstreams]:
             connection.abort()
 
+    def _due(self, connection: Swept, now: float) -> None:
+        try:
+            connection.due(now)
+        except Exception as error:  # a mistake of ours in one connection costs that one
+            self.loop.call_exception_handler({"message": "a deadline could not be kept", "exception": error})
+            connection.abort()
+
     def _sweep(self) -> None:
         self.start()  # first, so that a failure in here is not the last sweep
         now = self.clock.tick()
         for connections in (self.clients, self.upstreams):
             overdue = [each for each in connections if each.read_deadline <= now or each.write_deadline <= now]
             for connection in overdue:
-                connection.due(now)
+                self._due(connection, now)
         if self.observer.log is not None:
             self.observer.log.flush()

@@ -28,10 +28,14 @@ class MockLoop:
     """Time that moves when told to."""
 
     def __init__(self) -> None:
+        self.complaints: list[dict[str, Any]] = []
         self._now = 1000.0
         self._ready: deque[tuple[Callback, tuple[Any, ...]]] = deque()
         self._timers: list[tuple[float, int, Timer]] = []
         self._count = 0
+
+    def call_exception_handler(self, context: dict[str, Any]) -> None:
+        self.complaints.append(context)
 
     def time(self) -> float:
         return self._now
