@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 
-from bench.peers.base import ACCESS_LOG, API_KEY, KEY_CHECK, NO_LIMIT, RATE_LIMIT, Peer, Setup, Site
+from bench.peers.base import ACCESS_LOG, API_KEY, KEY_CHECK, NO_LIMIT, RATE_LIMIT, Peer, Site
 from edgeproxy.settings import ProxySettings
 
 # What is asked for, and the variable that turns it on: what has no variable has not been built.
@@ -28,10 +28,6 @@ def guards_not_offered() -> list[str]:
 
 class Edge(Peer):
     name = "edgeproxy"
-
-    def absent(self, setup: Setup) -> str | None:
-        missing = setup.tls and "EDGEPROXY_TLS_CERT" not in ProxySettings.variables()
-        return "it does not terminate TLS yet" if missing else None
 
     def version(self) -> str:
         command = [sys.executable, "-m", "edgeproxy", "version"]

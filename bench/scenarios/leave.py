@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import AsyncExitStack
 from statistics import median, quantiles
 from time import monotonic_ns
 
@@ -62,9 +63,11 @@ def _figures(taken: dict[str, list[float]]) -> Figures:
 
 async def _leave(target: Target, way: str, identity: str) -> float:
     """Milliseconds from our close to that of the worker's connection."""
-    control = await Asker.to(target.upstream_port)
-    try:
+    async with AsyncExitStack() as stack:
+        control = await Asker.to(target.upstream_port)
+        stack.callback(control.close)
         reader, writer = await asyncio.open_connection("127.0.0.1", target.port)
+        stack.callback(writer.transport.abort)
         writer.write(request(f"GET {way}", identity))
         await _time(control, f"GET /arrived/{identity}")
         if way == "/silent" and not (await reader.read(MAX_HEAD)).startswith(b"HTTP/1.1 200 "):
@@ -72,9 +75,7 @@ async def _leave(target: Target, way: str, identity: str) -> float:
         left = monotonic_ns()
         writer.transport.abort()
         closed = await _time(control, f"GET /left/{identity}", left + int(GIVE_UP_S * 1e9))
-        return (closed - left) / 1e6
-    finally:
-        control.close()
+    return (closed - left) / 1e6
 
 
 async def _time(control: Asker, question: str, otherwise: int | None = None) -> int:

@@ -53,11 +53,11 @@ class Race(Scenario):
     setup = Setup(fleet=True)
     columns = (
         Column("get_errors", "GET errors", "{:,.0f}"),
-        Column("declared_errors", "declared POST errors", "{:,.0f}"),
-        Column("post_errors", "other POST errors", "{:,.0f}"),
-        Column("post_not_502", "of these not 502", "{:,.0f}"),
-        Column("post_twice", "other POST done twice", "{:,.0f}"),
-        Column("requests", "requests of a kind", "{:,.0f}"),
+        Column("declared_errors", "errors of POSTs declared idempotent", "{:,.0f}"),
+        Column("post_errors", "errors of other POSTs", "{:,.0f}"),
+        Column("post_not_502", "errors of other POSTs that are no 502", "{:,.0f}"),
+        Column("post_twice", "other POSTs done twice", "{:,.0f}"),
+        Column("requests", "requests of each kind", "{:,.0f}"),
     )
 
     def rounds(self, plan: Plan) -> int:

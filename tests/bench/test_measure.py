@@ -1,6 +1,7 @@
 """CPU accounting on processes that burn a known amount of it."""
 
 import os
+import resource
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -8,7 +9,17 @@ from collections.abc import Iterator
 import psutil
 import pytest
 
-from bench.measure import Cores, ProcessEnded, choose_cores, pinned, read_cpu, spent
+from bench.measure import (
+    Cores,
+    Meter,
+    ProcessEnded,
+    choose_cores,
+    pinned,
+    raise_descriptor_limit,
+    read_cpu,
+    read_memory,
+    spent,
+)
 
 # Two threads that burn 0.15 s of CPU each when a line comes, say so, and stay.
 BURN = """
@@ -89,3 +100,51 @@ def test_the_proxy_and_the_load_have_a_core_each_or_none(
 ) -> None:
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: allowed, raising=False)
     assert choose_cores() == cores
+
+
+HOLD = "held = bytearray(b'x') * %d; print('ready', flush=True); input()"
+
+
+def test_memory_is_that_of_the_tree_and_grows_with_it() -> None:
+    taken = []
+    for size in (1, 50_000_000):
+        command = [sys.executable, "-c", HOLD % size]
+        parent = f"import subprocess; subprocess.run({command!r})"
+        pipe = subprocess.PIPE
+        with subprocess.Popen([sys.executable, "-c", parent], stdin=pipe, stdout=pipe, text=True) as process:
+            assert process.stdout
+            assert process.stdout.readline() == "ready\n"
+            taken.append(read_memory(process.pid))
+            process.communicate("\n")
+    assert taken[1] - taken[0] == pytest.approx(50_000_000, rel=0.1)
+
+
+def test_a_meter_sees_what_a_tree_used_and_how_long_it_took(burning: subprocess.Popen[str]) -> None:
+    assert burning.stdin
+    assert burning.stdout
+    assert burning.stdout.readline() == "ready\n"
+    meter = Meter(burning.pid)
+    burning.stdin.write("\n")
+    burning.stdin.flush()
+    assert burning.stdout.readline() == "burnt\n"
+    usage = meter.read()
+    assert usage.total_s == sum(usage.cpu_s.values()) > 0.25
+    assert usage.elapsed_s > 0.14
+
+
+def test_a_meter_sees_others_on_the_core() -> None:
+    core, burn = min(os.sched_getaffinity(0)), "import time\nwhile time.process_time() < 0.4: pass"
+    with pinned(core), subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as idle:
+        meter = Meter(idle.pid)
+        subprocess.run([sys.executable, "-c", burn], check=True)
+        usage = meter.read()
+        idle.communicate(b"\n")
+    assert usage.total_s < 0.2
+    assert usage.others * usage.elapsed_s > 0.3
+
+
+def test_all_files_that_may_be_open_may_be() -> None:
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (256, before[1]))
+    assert raise_descriptor_limit() == before[1] == resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    resource.setrlimit(resource.RLIMIT_NOFILE, before)

@@ -7,36 +7,60 @@ import psutil
 import pytest
 
 from bench.backend import MAX_BODY
-from bench.generator import WrongAnswer
+from bench.closed_loop import WrongAnswer
 from bench.launch import StartFailed, free_port, launched
 from bench.measure import Cores
-from bench.peers import Site
-from bench.peers.base import Peer
+from bench.peers import PEERS, Peer, Site
 from bench.peers.recipe import Recipe
-from bench.scenarios import SCENARIOS, Scenario
-from bench.suite import Plan, running
+from bench.scenarios import SCENARIOS, Plan
+from bench.scenarios.rate import Rate
+from bench.suite import running, schedule
 
 UNPINNED = Cores(None, None)
-SHORT = Plan(rounds=1, round_s=0.1, warmup_s=0.0)
+SHORT = Plan(rounds=1, round_s=0.1, warmup_s=0.0, repeats=1, stream_s=1, streams=100, idle=20, leaves=4, races=1)
 
 
 def test_a_round_of_the_recipe_is_counted_and_nothing_is_left_behind(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    with running([Recipe()], UNPINNED) as bench:
+    wrong = Rate("wrong", "more than there is", ("aiohttp",), connections=1, download=MAX_BODY + 1)
+    with running(SCENARIOS["get-1k"], [Recipe()], UNPINNED) as bench:
         started = psutil.Process().children(recursive=True)
-        taken = [bench.measure((SCENARIOS[name], "aiohttp"), SHORT) for name in ("get-1k", "post-4k")]
-        wrong = Scenario("wrong", "more than there is", connections=1, download=MAX_BODY + 1)
-        with pytest.raises(WrongAnswer, match="400") as raised:
-            bench.measure((wrong, "aiohttp"), SHORT)
+        taken = bench.measure("aiohttp", SHORT)
+    with pytest.raises(WrongAnswer, match="400") as raised, running(wrong, [Recipe()], UNPINNED) as bench:
+        bench.measure("aiohttp", SHORT)
     assert any("aiohttp in wrong" in note for note in raised.value.__notes__)
-    for one in taken:
-        assert one.requests >= 64
-        assert 0 < one.cpu_us < 1e6 * one.elapsed_s
+    assert taken.figures["requests"] >= 64
+    assert 0 < taken.figures["cpu_us"] < 1e6 * taken.figures["elapsed_s"]
     assert len(started) == 2
     assert not any(alive(process) for process in started)
+    (kept,) = tmp_path.iterdir()
+    assert raised.value.__notes__[-1] == f"The logs are in {kept}."
+
+
+@pytest.mark.parametrize("name", ["get-1k-guarded", "get-1k-tls", "stream", "leave"])
+def test_edgeproxy_is_set_up_as_a_scenario_wants_it(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    scenario = SCENARIOS[name]
+    with running(scenario, [PEERS["edgeproxy"]], UNPINNED) as bench:
+        program, target = bench.peers["edgeproxy"]
+        assert (target.tls is not None) == scenario.setup.tls
+        taken = bench.measure("edgeproxy", SHORT)
+        assert program.log.stat().st_size < 100_000  # an access log is forgotten after each round
+    assert {column.figure for column in scenario.columns} <= taken.figures.keys()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_edgeproxy_finds_its_fleet_and_repeats_what_it_may(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    with running(SCENARIOS["race"], [PEERS["edgeproxy"]], UNPINNED) as bench:
+        figures = bench.measure("edgeproxy", SHORT).figures
+    assert (figures["get_errors"], figures["declared_errors"], figures["post_twice"]) == (0, 0, 0)
+
+
+def test_peers_take_turns() -> None:
+    assert schedule([PEERS["nginx"], PEERS["haproxy"]], 2) == ["nginx", "haproxy", "nginx", "haproxy"]
 
 
 class Broken(Peer):
@@ -53,7 +77,7 @@ def test_a_peer_that_does_not_start_says_why_and_its_log_stays(tmp_path: Path, m
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     with (
         pytest.raises(StartFailed, match=r"broken ended with code 78:\nno such setting") as raised,
-        running([Broken()], UNPINNED),
+        running(SCENARIOS["get-1k"], [Broken()], UNPINNED),
     ):
         pass
     kept = next(tmp_path.iterdir())

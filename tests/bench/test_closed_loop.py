@@ -1,24 +1,37 @@
 """The load: it counts what was answered, and nothing that is wrong gets past it."""
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from itertools import pairwise
+from pathlib import Path
 from typing import cast
 
 import pytest
 
-from bench.backend import Backend, ok, payload
-from bench.generator import MAX_HEAD, WrongAnswer, connected
-from bench.scenarios import SCENARIOS, Scenario
+from bench import certificate
+from bench.backend import Backend, House, ok, payload
+from bench.closed_loop import MAX_HEAD, Load, WrongAnswer, connected
+from bench.scenarios import SCENARIOS
+from bench.scenarios.rate import Rate
 
-SMALL = Scenario("small", "small", connections=3, download=100)
+CONNECTIONS = 3
+RATES = {name: scenario for name, scenario in SCENARIOS.items() if isinstance(scenario, Rate)}
 RIGHT = ok(payload(100))
 
 
+def small(port: int) -> AbstractAsyncContextManager[Load]:
+    return connected(b"GET /bytes/100 HTTP/1.1\r\nHost: a\r\n\r\n", payload(100), CONNECTIONS, port)
+
+
+def backend() -> Backend:
+    return Backend(House())
+
+
 @asynccontextmanager
-async def listening(factory: Callable[[], asyncio.Protocol]) -> AsyncIterator[int]:
-    server = await asyncio.get_running_loop().create_server(factory, "127.0.0.1", 0)
+async def listening(factory: Callable[[], asyncio.Protocol], tls: ssl.SSLContext | None = None) -> AsyncIterator[int]:
+    server = await asyncio.get_running_loop().create_server(factory, "127.0.0.1", 0, ssl=tls)
     async with server:
         yield server.sockets[0].getsockname()[1]
 
@@ -45,9 +58,10 @@ class Scripted(asyncio.Protocol):
             asyncio.get_running_loop().call_later(0.001, self._send, pieces[1:])
 
 
-@pytest.mark.parametrize("scenario", SCENARIOS.values(), ids=SCENARIOS)
-async def test_every_scenario_is_answered_by_the_backend(scenario: Scenario) -> None:
-    async with listening(Backend) as port, connected(scenario, port) as load:
+@pytest.mark.parametrize("scenario", RATES.values(), ids=RATES)
+async def test_every_rate_is_answered_by_the_backend(scenario: Rate) -> None:
+    load_of = (scenario.request(), scenario.answer(), scenario.connections)
+    async with listening(backend) as port, connected(*load_of, port) as load:
         count = await load.run(0.01)
     assert count.requests >= scenario.connections
     assert count.elapsed_s >= 0.01
@@ -62,7 +76,7 @@ async def test_it_counts_what_the_backend_saw_and_leaves_nothing_in_flight() -> 
             seen += data.count(b"\r\n\r\n")
             super().data_received(data)
 
-    async with listening(Counting) as port, connected(SMALL, port) as load:
+    async with listening(lambda: Counting(House())) as port, small(port) as load:
         first = await load.run(0.02)
         assert first.requests == seen
         second = await load.run(0.02)
@@ -72,9 +86,9 @@ async def test_it_counts_what_the_backend_saw_and_leaves_nothing_in_flight() -> 
 async def test_an_answer_may_come_in_pieces() -> None:
     cuts = (0, 1, 20, RIGHT.find(b"\r\n\r\n") + 2, RIGHT.find(b"\r\n\r\n") + 4, len(RIGHT) - 1, len(RIGHT))
     pieces = [RIGHT[a:b] for a, b in pairwise(cuts)]
-    async with listening(lambda: Scripted(*pieces)) as port, connected(SMALL, port) as load:
+    async with listening(lambda: Scripted(*pieces)) as port, small(port) as load:
         count = await load.run(0.0)
-    assert count.requests == SMALL.connections
+    assert count.requests == CONNECTIONS
 
 
 @pytest.mark.parametrize(
@@ -93,14 +107,14 @@ async def test_an_answer_may_come_in_pieces() -> None:
     ],
 )
 async def test_a_wrong_answer_fails_the_run(pieces: list[bytes | None], why: str) -> None:
-    async with listening(lambda: Scripted(*pieces)) as port, connected(SMALL, port) as load:
+    async with listening(lambda: Scripted(*pieces)) as port, small(port) as load:
         with pytest.raises(WrongAnswer, match=why):
             await load.run(0.0, drain_s=0.2)
 
 
 @pytest.mark.parametrize(("extra", "why"), [(RIGHT, "nobody asked"), (None, "closed by the peer")])
 async def test_what_happens_between_two_runs_fails_the_next(extra: bytes | None, why: str) -> None:
-    async with listening(lambda: Scripted(RIGHT, extra)) as port, connected(SMALL, port) as load:
+    async with listening(lambda: Scripted(RIGHT, extra)) as port, small(port) as load:
         await load.run(0.0)
         await asyncio.sleep(0.05)
         with pytest.raises(WrongAnswer, match=why):
@@ -108,8 +122,21 @@ async def test_what_happens_between_two_runs_fails_the_next(extra: bytes | None,
 
 
 async def test_nobody_there_is_an_error_of_its_own() -> None:
-    async with listening(Backend) as port:
+    async with listening(backend) as port:
         pass
     with pytest.raises(OSError, match=str(port)):
-        async with connected(SMALL, port):
+        async with small(port):
             pass
+
+
+async def test_the_load_speaks_tls_and_believes_one_certificate(tmp_path: Path) -> None:
+    made = certificate.make(tmp_path)
+    served = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    served.load_cert_chain(made.both)
+    request = b"GET /bytes/100 HTTP/1.1\r\n\r\n"
+    async with listening(backend, served) as port:
+        async with connected(request, payload(100), CONNECTIONS, port, made.trusted()) as load:
+            assert (await load.run(0.0)).requests >= CONNECTIONS
+        with pytest.raises(ssl.SSLCertVerificationError):
+            async with connected(request, payload(100), 1, port, ssl.create_default_context()):
+                pass
