@@ -59,12 +59,21 @@ def serve(
 
 
 @app.command(epilog=VARIABLES + variables_help(AgentSettings) + COMMON)
-def agent() -> None:
-    """Run the agent of this machine: join the fleet, run what the coordinator assigns."""
+def agent(
+    explain: Annotated[
+        bool, typer.Option("--explain", help="only print what this machine would join as, and why")
+    ] = False,
+) -> None:
+    """Run the agent of this machine: join the fleet, run what the coordinator assigns. SIGUSR1 takes the machine
+    back at once, SIGUSR2 lends it again."""
 
     def main() -> int:
         configure_logs()
         settings = load(AgentSettings, prefix=PREFIXES, flags={})
+        if explain:
+            from coordinator.agent.explain import explain as print_explanation
+
+            return print_explanation(settings)
         from coordinator.agent.run import run
 
         return run(settings)

@@ -50,6 +50,7 @@ class Worker:
     assigned: tuple[str, ...] = ()
     beat: Heartbeat | None = None
     tasks_completed: int = 0
+    reverse_key: str | None = None
 
     @property
     def tier(self) -> int:
@@ -181,6 +182,7 @@ def _record(worker_id: str, registration: Registration, now: Now, old: Worker | 
         heard=now.monotonic,
         lease=0.0,
         tasks_completed=old.tasks_completed if old else 0,
+        reverse_key=registration.reverse_key,
     )
 
 

@@ -26,6 +26,7 @@ from edgeproxy.net.certificates import Pair, PairFiles, PairWatch
 from edgeproxy.net.client import ClientConnection
 from edgeproxy.net.dial import NetworkDialer
 from edgeproxy.net.edge import Edge
+from edgeproxy.net.reverse import Door
 from edgeproxy.net.tls import DepartureWatch, ServerTls
 from edgeproxy.proxy.observe import Observer
 from edgeproxy.proxy.table import Table
@@ -231,11 +232,17 @@ async def serve(child: Child, settings: ProxySettings) -> None:
     tls = ServerTls(counters) if settings.tls_files else None
     edge = Edge(loop, table, settings.limits, Observer(counters, access_log, monotonic), dialer, report, tls)
     dialer.edge = edge
+    if settings.mode == "serve" and not settings.upstreams:
+        routes.door = Door(edge, child.slot, settings.processes, lambda: report(""))
+        edge.table = _build_table(routes, settings, _first_snapshot(settings))
     edge.start()
 
     def on_message(message: Mapping[str, Any]) -> None:
         if message["type"] == "snapshot":
-            edge.table = _build_table(routes, settings, Snapshot.from_message(message))
+            snapshot = Snapshot.from_message(message)
+            if routes.door is not None:
+                routes.door.admit(snapshot.keys)
+            edge.table = _build_table(routes, settings, snapshot)
         elif message["type"] == "health":
             routes.probed(message["alive"])
         elif message["type"] == "tls" and tls is not None:

@@ -7,6 +7,8 @@ from collections.abc import Iterable, Mapping
 from edgeproxy.cluster.services import ALIASES
 from edgeproxy.discovery.snapshot import STATIC_POOL, Endpoint, Snapshot
 from edgeproxy.http.answer import OPENAI, PROBLEM
+from edgeproxy.net import reverse
+from edgeproxy.net.reverse import Door
 from edgeproxy.policy.balance import STRATEGIES, Strategy
 from edgeproxy.policy.worker import Worker
 from edgeproxy.proxy.table import Pool, Route, Table
@@ -32,6 +34,7 @@ class Routes:
     """Builds tables. What was observed of a worker and whose turn it is live here, from table to table."""
 
     def __init__(self, counters: Counters, strategy: str, health: bytes) -> None:
+        self.door: Door | None = None
         self._counters = counters
         self._new_strategy = STRATEGIES[strategy]
         self._health = health
@@ -55,7 +58,7 @@ class Routes:
         api = Route("api", self._counters.route("api"), self._pool(COORDINATOR, coordinators), trusted=True)
         return Table(
             self._nowhere(),
-            exact={b"/health": self._local_health()},
+            exact={b"/health": self._local_health(), **self._dial_in()},
             services=services,
             prefixes=[*prefixes, (b"/api/", api)],
         )
@@ -86,10 +89,16 @@ class Routes:
         kept: dict[str, Worker] = {}
         for endpoint in endpoints:
             worker = self._workers.get(endpoint.id)
-            kept[endpoint.id] = worker or Worker(
-                endpoint.id, endpoint.host, endpoint.port, endpoint.tls, endpoint.base_path.encode("ascii")
-            )
+            kept[endpoint.id] = worker or self._new_worker(endpoint)
+        if self.door is not None:
+            self.door.forget(worker for identity, worker in self._workers.items() if identity not in kept)
         self._workers = kept
+
+    def _new_worker(self, endpoint: Endpoint) -> Worker:
+        base_path = endpoint.base_path.encode("ascii")
+        if endpoint.machine and self.door is not None:
+            return self.door.lobby(endpoint.machine).service(endpoint.id, base_path)
+        return Worker(endpoint.id, endpoint.host, endpoint.port, endpoint.tls, base_path)
 
     def _pool(self, name: str, endpoints: Iterable[Endpoint]) -> Pool:
         strategy = self._strategies.get(name)
@@ -112,6 +121,11 @@ class Routes:
 
     def _nowhere(self) -> Route:
         return Route("none", self._counters.route("none"))
+
+    def _dial_in(self) -> dict[bytes, Route]:
+        if self.door is None:
+            return {}
+        return {reverse.PATH: Route("reverse", self._counters.route("reverse"), local=b"", door=self.door)}
 
     def _local_health(self) -> Route:
         return Route("health", self._counters.route("health"), local=self._health)

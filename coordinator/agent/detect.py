@@ -1,10 +1,12 @@
 """What kind of worker a machine is: facts in, a verdict with reasons out. Pure; the facts come from `probe`.
 
 The rule is the seed's: a GPU makes it `gpu`; a public address or a short way to the coordinator `edge`; a data
-directory `storage`; anything else is `cpu`. The owner's word (WORKER_TYPE) wins over all of it.
+directory `storage`; anything else is `cpu`. The owner's word (WORKER_TYPE) wins over all of it. To be an edge is
+a claim until the coordinator has dialled back: what it could not reach is none, and the seed's minimum for an edge
+(2 GB of memory, 2 cores) is asked of it too.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Any, Final
@@ -13,6 +15,8 @@ from coordinator.agent.settings import WorkerChoice
 from edgeproxy.cluster.services import WorkerType
 
 LOW_LATENCY: Final = 50.0  # milliseconds, the seed's
+LEAST_MEMORY: Final = 2_000_000_000  # bytes, the seed's "2GB RAM (to run coordinator + proxy)"
+LEAST_CORES: Final = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,10 +26,16 @@ class Gpu:
     name: str
     memory: str
 
+    @property
+    def bytes(self) -> int:
+        amount, _, unit = self.memory.partition(" ")
+        return int(amount) * 1024**2 if unit == "MiB" and amount.isascii() and amount.isdecimal() else 0
+
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What was found. `gpu` and `latency_ms` are None where there is none, or none could be had."""
+    """What was found. `latency_ms`, `seen_address` and `reachable` (by the coordinator, where it sees us) are None
+    where they could not be found out; `storage` is what is free, in bytes."""
 
     hostname: str
     cpu_cores: int
@@ -34,6 +44,10 @@ class Facts:
     addresses: Sequence[str] = ()
     latency_ms: float | None = None
     data_directories: Sequence[str] = ()
+    storage: int = 0
+    seen_address: str | None = None
+    reachable: bool | None = None
+    reach_reason: str = "not asked"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,20 +70,26 @@ class Verdict:
 
 def decide(facts: Facts, wanted: WorkerChoice) -> Verdict:
     """What the machine shall register as."""
-    checks = (_gpu(facts), _public(facts), _near(facts), _storage(facts))
-    worker_type = _by_rule(*(check.passed for check in checks)) if wanted == "auto" else wanted
+    checks = (_gpu(facts), _minimum(facts), _public(facts), _near(facts), _reached(facts), _storage(facts))
+    found = {check.name: check.passed for check in checks}
+    worker_type = _by_rule(found, facts) if wanted == "auto" else wanted
     told = Check(
         "WORKER_TYPE", wanted != "auto", "not set, it is found out" if wanted == "auto" else f"set to {wanted}"
     )
-    return Verdict(worker_type, (told, *checks), _capabilities(facts, checks, worker_type, wanted))
+    return Verdict(worker_type, (told, *checks), _capabilities(facts, found, worker_type, wanted))
 
 
-def _by_rule(gpu: bool, public: bool, near: bool, storage: bool) -> WorkerType:
-    if gpu:
+def _by_rule(found: Mapping[str, bool], facts: Facts) -> WorkerType:
+    if found["gpu"]:
         return "gpu"
-    if public or near:
+    if _could_be_edge(found, facts):
         return "edge"
-    return "storage" if storage else "cpu"
+    return "storage" if found["storage"] else "cpu"
+
+
+def _could_be_edge(found: Mapping[str, bool], facts: Facts) -> bool:
+    claim = found["public address"] or found["low latency"]
+    return claim and found["edge minimum"] and facts.reachable is not False
 
 
 def _gpu(facts: Facts) -> Check:
@@ -79,11 +99,19 @@ def _gpu(facts: Facts) -> Check:
     )
 
 
+def _minimum(facts: Facts) -> Check:
+    enough = facts.memory >= LEAST_MEMORY and facts.cpu_cores >= LEAST_CORES
+    has = f"{facts.memory / 1e9:.1f} GB and {facts.cpu_cores} cores may be used"
+    return Check("edge minimum", enough, f"{has}, an edge needs {LEAST_MEMORY / 1e9:g} GB and {LEAST_CORES}")
+
+
 def _public(facts: Facts) -> Check:
-    public = public_address(facts.addresses)
-    if public:
-        return Check("public address", True, f"{public} is reachable in the whole internet")
-    return Check("public address", False, f"none among {', '.join(facts.addresses) or 'our addresses'}")
+    if own := public_address(facts.addresses):
+        return Check("public address", True, f"{own} is reachable in the whole internet")
+    if facts.reachable and (seen := public_address([facts.seen_address or ""])):
+        return Check("public address", True, f"the coordinator sees {seen}, which is translated to us")
+    seen_as = f"; the coordinator sees {facts.seen_address}" if facts.seen_address else ""
+    return Check("public address", False, f"none among {', '.join(facts.addresses) or 'our addresses'}{seen_as}")
 
 
 def _near(facts: Facts) -> Check:
@@ -95,6 +123,12 @@ def _near(facts: Facts) -> Check:
         near,
         f"{facts.latency_ms:.2f} ms to the coordinator, {'' if near else 'not '}below {LOW_LATENCY:g}",
     )
+
+
+def _reached(facts: Facts) -> Check:
+    """What makes the claim to be an edge a fact."""
+    outcome = {True: "it reached us", False: "it did not reach us", None: "it was not tried"}[facts.reachable]
+    return Check("dialled back", facts.reachable is True, f"{outcome}: {facts.reach_reason}")
 
 
 def _storage(facts: Facts) -> Check:
@@ -120,26 +154,27 @@ def _parsed(text: str) -> IPv4Address | IPv6Address | None:
 
 
 def _capabilities(
-    facts: Facts, checks: tuple[Check, ...], worker_type: WorkerType, wanted: WorkerChoice
+    facts: Facts, found: Mapping[str, bool], worker_type: WorkerType, wanted: WorkerChoice
 ) -> dict[str, Any]:
     """In the words of the seed's clients. A machine whose owner says cpu or storage does not offer to be an edge."""
-    gpu, public, near, storage = (check.passed for check in checks)
-    offers_edge = (public or near) and wanted in ("auto", "edge", "gpu")
-    found: dict[str, Any] = {
+    offers_edge = _could_be_edge(found, facts) and wanted in ("auto", "edge", "gpu")
+    told: dict[str, Any] = {
         "hostname": facts.hostname,
         "cpu_cores": facts.cpu_cores,
         "ram": f"{facts.memory // 1024**3}GB",
+        "storage": f"{facts.storage / 1024**3:.1f}GB",
         "worker_type": worker_type,
-        "has_gpu": gpu,
+        "has_gpu": found["gpu"],
         "has_edge": offers_edge or worker_type == "edge",
-        "has_public_ip": public,
-        "low_latency": near,
-        "has_storage": storage,
+        "edge_verified": facts.reachable is True,
+        "has_public_ip": found["public address"],
+        "low_latency": found["low latency"],
+        "has_storage": found["storage"],
     }
     if facts.gpus:
-        found |= {"gpu_type": facts.gpus[0].name, "gpu_memory": facts.gpus[0].memory, "gpu_count": len(facts.gpus)}
-    if public:
-        found["public_ip"] = public_address(facts.addresses)
+        told |= {"gpu_type": facts.gpus[0].name, "gpu_memory": facts.gpus[0].memory, "gpu_count": len(facts.gpus)}
+    if found["public address"]:
+        told["public_ip"] = public_address(facts.addresses) or facts.seen_address
     if facts.latency_ms is not None:
-        found["latency_ms"] = round(facts.latency_ms, 2)
-    return found
+        told["latency_ms"] = round(facts.latency_ms, 2)
+    return told

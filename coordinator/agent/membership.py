@@ -6,17 +6,24 @@ never makes this machine look dead.
 
 import asyncio
 import random
+from hashlib import sha256
 from typing import Any, Final
 
 import structlog
 
 from coordinator.agent import probe
-from coordinator.agent.detect import Verdict, decide
+from coordinator.agent.descriptions import Descriptions, runnable_here
+from coordinator.agent.detect import Facts, Verdict, decide
+from coordinator.agent.dialback import dial_back
+from coordinator.agent.edges import Edges
+from coordinator.agent.expose import Exposure
+from coordinator.agent.place import find_site
 from coordinator.agent.services import Services
 from coordinator.agent.settings import AgentSettings
 from edgeproxy.cluster.client import CoordinatorClient, CoordinatorError
 from edgeproxy.cluster.messages import Heartbeat, HeartbeatAnswer, Registration, RegistrationAnswer
 from edgeproxy.runtime.backoff import Backoff
+from edgeproxy.runtime.sockets import Bind
 
 LEAVE_TIMEOUT: Final = 5.0
 LEAST_PAUSE: Final = 0.2  # seconds between heartbeats, however often services change
@@ -27,19 +34,38 @@ log = structlog.get_logger(__name__)
 class Membership:
     """`live()` until it is cancelled, then `leave()`."""
 
-    def __init__(self, settings: AgentSettings, client: CoordinatorClient, services: Services) -> None:
+    def __init__(
+        self,
+        settings: AgentSettings,
+        descriptions: Descriptions,
+        client: CoordinatorClient,
+        services: Services,
+        exposure: Exposure,
+        edges: Edges,
+        token: str,
+    ) -> None:
         self.worker_id = settings.worker_id
+        self.joined = asyncio.Event()
         self._settings = settings
+        self._descriptions = descriptions
+        self._exposure = exposure
+        self._edges = edges
+        self._reverse_key = sha256(token.encode()).hexdigest()
+        self._anew = False
         self._client = client
         self._services = services
         self._interval = 30.0
         self._verdict: Verdict | None = None
-        self._registered = False
         self._away = False
         self._news = asyncio.Event()
 
     def wake(self) -> None:
         """Something about our services changed: tell it now."""
+        self._news.set()
+
+    def register_again(self) -> None:
+        """What only a registration tells has changed."""
+        self._anew = True
         self._news.set()
 
     async def live(self) -> None:
@@ -49,8 +75,9 @@ class Membership:
 
     async def leave(self) -> None:
         """Edges stop sending at once, not when our lease ends."""
-        if not self._registered or self.worker_id is None:
+        if not self.joined.is_set() or self.worker_id is None:
             return
+        self.joined.clear()
         try:
             async with asyncio.timeout(LEAVE_TIMEOUT):
                 await self._client.unregister(self.worker_id)
@@ -61,6 +88,7 @@ class Membership:
 
     async def _join(self) -> None:
         backoff = Backoff(1.0, 30.0, jitter=True)
+        self._anew = False
         while True:
             try:
                 verdict = self._verdict = self._verdict or await self._find_out()
@@ -70,19 +98,31 @@ class Membership:
                 await asyncio.sleep(backoff.next())
             else:
                 self._note_success()
-                self._registered = True
                 self.worker_id = answer.worker_id
+                self.joined.set()
                 log.info("registered", worker_id=answer.worker_id, type=answer.worker_type, at=self._client.url)
                 self._obey(answer)
                 return
 
     async def _find_out(self) -> Verdict:
         """Once: what kind of worker we are does not change because the coordinator was restarted."""
-        facts = await probe.machine(await self._latency())
+        latency = await self._latency()
+        site = find_site(self._settings, self._client.url)
+        seen = await dial_back(self._client, Bind(site.bind, self._settings.port or 0))
+        facts = await probe.machine(latency, seen)
         verdict = decide(facts, self._settings.worker_type)
         for check in verdict.checks:
             log.info("detected", check=check.name, passed=check.passed, reason=check.reason)
+        self._services.can_run(self._runnable(facts))
+        await self._edges.refresh()
+        self._exposure.choose(site, seen, self._edges.urls)
         return verdict
+
+    def _runnable(self, facts: Facts) -> Descriptions:
+        chosen, reasons = runnable_here(self._descriptions, facts)
+        for name, reason in reasons.items():
+            log.info("cannot be run here", service=name, reason=reason)
+        return chosen
 
     async def _latency(self) -> float | None:
         try:
@@ -106,6 +146,8 @@ class Membership:
                     return
                 self._note_failure("the coordinator is away", error)
             else:
+                if self._anew:
+                    return
                 self._note_success()
                 retry = Backoff(0.5, self._interval, jitter=True)
                 self._obey(answer)
@@ -131,11 +173,12 @@ class Membership:
     def _registration(self, capabilities: dict[str, Any]) -> Registration:
         return Registration(
             worker_id=self.worker_id,
-            tunnel_url=self._settings.machine_tunnel,
-            capabilities=capabilities,
+            tunnel_url=self._exposure.machine_url,
+            capabilities={**capabilities, **self._exposure.capabilities},
             region=self._settings.region,
             services=self._services.reports(),
             runnable=self._services.runnable,
+            reverse_key=self._reverse_key,
         )
 
     def _heartbeat(self) -> Heartbeat:
@@ -145,7 +188,10 @@ class Membership:
             worker_id=self.worker_id,
             current_load=probe.load(),
             services=reports,
-            services_status={report.name: report.status for report in reports},
+            services_status={
+                **dict.fromkeys(self._services.refused, "refused"),
+                **{report.name: report.status for report in reports},
+            },
             available_memory=probe.available_memory(),
         )
 

@@ -4,12 +4,13 @@ import socket
 import sys
 from typing import Final, Self
 
+from coordinator.agent.place import Unplaceable
 from edgeproxy.runtime.sockets import Bind
 
 REACH: Final = 200  # ports that are tried above the wanted one
 
 
-class NoFreePort(Exception):
+class NoFreePort(Unplaceable):
     """None is free in reach of the wanted one."""
 
 

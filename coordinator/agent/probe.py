@@ -1,6 +1,7 @@
 """Find the facts about this machine. Nothing here fails: what cannot be found out is not there."""
 
 import asyncio
+import shutil
 import socket
 import time
 from pathlib import Path
@@ -11,24 +12,31 @@ import psutil
 
 from coordinator.agent.detect import Facts, Gpu
 from edgeproxy.cluster.client import CoordinatorClient
+from edgeproxy.cluster.messages import DialBackAnswer
 from edgeproxy.runtime.cpu import usable_cores
+from edgeproxy.runtime.memory import usable_memory
 
 GPU_QUERY: Final = ("nvidia-smi", "--query-gpu=name,memory.total", "--format=csv,noheader")
 GPU_TIMEOUT: Final = 10.0  # a driver that wakes up takes seconds; one that hangs takes for ever
 PINGS: Final = 5
 DATA_DIRECTORIES: Final = ("/data", "/chroma")  # the seed's
-MEMORY_LIMIT: Final = Path("/sys/fs/cgroup/memory.max")
+_UNSEEN: Final = DialBackAnswer(reason="not asked")
 
 
-async def machine(latency_ms: float | None) -> Facts:
+async def machine(latency_ms: float | None = None, seen: DialBackAnswer = _UNSEEN) -> Facts:
+    """`seen`: what the coordinator said of where it sees us."""
     return Facts(
         hostname=socket.gethostname(),
         cpu_cores=usable_cores(),
-        memory=_memory(),
+        memory=usable_memory(int(psutil.virtual_memory().total)),
         gpus=await gpus(),
         addresses=_addresses(),
         latency_ms=latency_ms,
         data_directories=_data_directories(),
+        storage=_storage(),
+        seen_address=seen.address,
+        reachable=seen.reachable,
+        reach_reason=seen.reason,
     )
 
 
@@ -94,13 +102,12 @@ def _addresses() -> list[str]:
     return [entry.address for entry in every if entry.family in families][:64]
 
 
-def _memory() -> int:
-    """Bytes: what the machine has, or what our container may use of it."""
-    total = int(psutil.virtual_memory().total)
+def _storage() -> int:
+    """Bytes that are free where data would go."""
     try:
-        return min(total, int(MEMORY_LIMIT.read_text()))
-    except (OSError, ValueError):  # no container, or "max"
-        return total
+        return shutil.disk_usage(next(iter(_data_directories()), "/")).free
+    except OSError:
+        return 0
 
 
 def load() -> float:

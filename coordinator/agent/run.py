@@ -2,22 +2,24 @@
 
 import asyncio
 import signal
+from collections.abc import Coroutine
 
 import aiohttp
 import structlog
 import uvloop
 
 from coordinator.agent.descriptions import Descriptions, load_descriptions
-from coordinator.agent.membership import Membership
-from coordinator.agent.place import Site, service_environment
-from coordinator.agent.probe import address_towards, load
-from coordinator.agent.services import Services
-from coordinator.agent.settings import EVERY_ADDRESS, AgentSettings
+from coordinator.agent.lending import Lending
+from coordinator.agent.machine import Machine
+from coordinator.agent.probe import load
+from coordinator.agent.settings import AgentSettings
 from edgeproxy.cluster.client import CoordinatorClient
-from edgeproxy.cluster.urls import worker_url
+from edgeproxy.gateway import Gateway
 from edgeproxy.runtime.environment import ConfigurationError, reveal
+from edgeproxy.runtime.notify import notify_ready, notify_stopping
 from edgeproxy.runtime.reaper import is_init, reap_orphans
-from edgeproxy.runtime.sockets import Bind
+from edgeproxy.runtime.sockets import ListenError
+from edgeproxy.runtime.tasks import hold
 
 ASK_TIMEOUT = 5.0  # seconds for any answer of the coordinator: below any interval between heartbeats worth the name
 
@@ -33,62 +35,78 @@ def run(settings: AgentSettings) -> int:
 
 async def _run(settings: AgentSettings, descriptions: Descriptions) -> int:
     stop = asyncio.Event()
+    lending = Lending(settings.hours)
     load()  # measures from here on
+    machine: Machine
     async with (
         CoordinatorClient(settings.coordinator_url, reveal(settings.api_key), timeout=ASK_TIMEOUT) as client,
         aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar(), trust_env=False) as session,
+        Gateway(asyncio.get_running_loop(), lambda: machine.wake_dial()) as gateway,
     ):
-        services = Services(
-            descriptions,
-            lambda: find_site(settings, client.url),
-            service_environment(),
-            session,
-            lambda: membership.wake(),
-        )
-        membership = Membership(settings, client, services)
-        _listen_to_signals(stop, services)
+        machine = Machine(settings, descriptions, client, session, gateway)
+        _listen_to_signals(stop, lending, machine)
+        reaper = hold(reap_orphans()) if is_init() else None
+        notify_ready("joining")
         try:
-            await _live(membership, services, stop)
+            while not stop.is_set():
+                await _lend(machine, lending, stop)
         finally:
-            await membership.leave()
-            await services.stop()
+            notify_stopping("leaving")
+            if reaper is not None:
+                reaper.cancel()
     log.info("left")
     return 0
 
 
-def _listen_to_signals(stop: asyncio.Event, services: Services) -> None:
-    """The first means leave, the second now."""
+def _listen_to_signals(stop: asyncio.Event, lending: Lending, machine: Machine) -> None:
+    """The first means leave, the second now. USR1 and USR2 are the owner's, who wants it back or lends it again."""
+    loop = asyncio.get_running_loop()
 
     def leave() -> None:
         if stop.is_set():
-            services.kill()
+            machine.kill()
         stop.set()
 
+    def take() -> None:
+        if not lending.lent:
+            machine.kill()
+        lending.take()
+
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        asyncio.get_running_loop().add_signal_handler(number, leave)
+        loop.add_signal_handler(number, leave)
+    loop.add_signal_handler(signal.SIGUSR1, take)
+    loop.add_signal_handler(signal.SIGUSR2, lending.give)
 
 
-async def _live(membership: Membership, services: Services, stop: asyncio.Event) -> None:
+async def _lend(machine: Machine, lending: Lending, stop: asyncio.Event) -> None:
+    """One time of being lent, and one of not being."""
+    if not lending.lent:
+        log.info("not lent", reason=lending.why)
+        await _first(lending.until(True), stop.wait())
+        return
+    try:
+        await _live(machine, lending, stop)
+    finally:
+        await machine.leave(hurry=not stop.is_set())
+
+
+async def _live(machine: Machine, lending: Lending, stop: asyncio.Event) -> None:
     try:
         async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(membership.live()), group.create_task(services.follow())]
-            if is_init():
-                tasks.append(group.create_task(reap_orphans()))
-            await stop.wait()
-            log.info("leaving")
+            tasks = [group.create_task(part) for part in machine.parts()]
+            await _first(stop.wait(), lending.until(False))
+            log.info("leaving", reason="told to end" if stop.is_set() else lending.why)
             for task in tasks:
                 task.cancel()
-    except* ConfigurationError as errors:
-        raise ConfigurationError(str(errors.exceptions[0])) from None
+    except* (ConfigurationError, ListenError) as errors:
+        raise errors.exceptions[0] from None
 
 
-def find_site(settings: AgentSettings, coordinator_url: str) -> Site:
-    """Where services listen and are reached, by the settings or by the way to the coordinator."""
-    towards = address_towards(coordinator_url)
-    bind = settings.host or towards
-    address = towards if bind in EVERY_ADDRESS else bind
+async def _first(*waits: Coroutine[object, object, object]) -> None:
+    """Until one of them is done."""
+    tasks = {hold(wait) for wait in waits}
     try:
-        worker_url(f"http://{Bind(address, 1)}")
-    except ValueError as error:
-        raise ConfigurationError(f"this machine has no address to tell others ({error}): set AGENT_HOST") from None
-    return Site(bind, address, settings.coordinator_url, reveal(settings.api_key) or "", settings.tunnel)
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()

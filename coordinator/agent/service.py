@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Mapping
 from typing import Final
+from urllib.parse import urlsplit
 
 import aiohttp
 import structlog
@@ -19,6 +20,9 @@ CALM: Final = 2.0  # and while it does
 PATIENCE: Final = aiohttp.ClientTimeout(total=3.0)
 MISSES: Final = 2  # unanswered questions in a row that make a healthy service unhealthy
 
+UrlOf = Callable[[str, int, ServiceDescription], str | None]
+"""Where users' requests for the service of that name and port go."""
+
 log = structlog.get_logger(__name__)
 
 
@@ -34,6 +38,7 @@ class Service:
         environment: Mapping[str, str],
         session: aiohttp.ClientSession,
         on_change: Callable[[], None],
+        url_of: UrlOf,
     ) -> None:
         self.name = name
         self.status: ServiceStatus = "starting"
@@ -43,6 +48,7 @@ class Service:
         self._environment = environment
         self._session = session
         self._on_change = on_change
+        self._url_of = url_of
         self._log = log.bind(service=name)
         self._claim: PortClaim | None = None
         self._misses = 0
@@ -50,16 +56,19 @@ class Service:
         self._process = ManagedProcess(name, [], {}, on_change=self._process_changed)
 
     async def start(self) -> None:
-        """NoFreePort if there is none."""
+        """Unplaceable without a free port, or without room for what it stores."""
+        if self._description.keeps_data:
+            self._site.make_room(self.name)
         self._take_port()
         await self._process.start()
         self._watcher = hold(self._watch())
 
-    async def stop(self) -> None:
+    async def stop(self, within: float | None = None) -> None:
+        grace = self._description.stop_timeout
         if self._watcher is not None:
             self._watcher.cancel()
             await asyncio.wait({self._watcher})
-        await self._process.stop(self._description.stop_timeout)
+        await self._process.stop(grace if within is None else min(grace, within))
         if self._claim is not None:
             self._claim.release()
 
@@ -74,12 +83,20 @@ class Service:
     def port(self) -> int:
         return self._wanted_port if self._claim is None else self._claim.port
 
-    def report(self) -> ServiceReport:
+    @property
+    def local_url(self) -> str:
+        return self._site.local_url(self.port)
+
+    def report(self) -> ServiceReport | None:
+        """None while nobody can reach this machine."""
+        url = self._url_of(self.name, self.port, self._description)
+        if url is None:
+            return None
         return ServiceReport(
             name=self.name,
-            service_url=self._site.service_url(self.name, self.port),
+            service_url=url,
             port=self.port,
-            health_path=self._description.health_path,
+            health_path=self._description.health_path or "/",
             status=self.status,
         )
 
@@ -135,12 +152,24 @@ class Service:
     async def _answers(self) -> bool:
         if self._process.state != "running":
             return False
-        url, pid = self._site.health_url(self.port, self._description.health_path), self.pid
+        if not self._description.health_path:
+            return await self._accepts()
+        url, pid = self.local_url + self._description.health_path, self.pid
         try:
             async with self._session.get(url, timeout=PATIENCE, allow_redirects=False) as response:
                 return response.status < 500 and self.pid == pid  # an answer of its predecessor says nothing
         except (TimeoutError, aiohttp.ClientError, OSError):
             return False
+
+    async def _accepts(self) -> bool:
+        parts, pid = urlsplit(self.local_url), self.pid
+        try:
+            async with asyncio.timeout(PATIENCE.total):
+                _, writer = await asyncio.open_connection(parts.hostname, parts.port)
+        except (TimeoutError, OSError):
+            return False
+        writer.close()
+        return self.pid == pid
 
     def _set(self, status: ServiceStatus) -> None:
         if status != self.status:

@@ -8,10 +8,9 @@ from typing import Final
 import aiohttp
 import structlog
 
-from coordinator.agent.descriptions import Descriptions
-from coordinator.agent.place import Site
-from coordinator.agent.ports import NoFreePort
-from coordinator.agent.service import Service
+from coordinator.agent.descriptions import Descriptions, ServiceDescription
+from coordinator.agent.place import Site, Unplaceable
+from coordinator.agent.service import Service, UrlOf
 from edgeproxy.cluster.messages import ServiceConfig, ServiceReport
 from edgeproxy.cluster.services import SERVICES
 from edgeproxy.runtime.tasks import hold
@@ -29,15 +28,15 @@ class Services:
 
     def __init__(
         self,
-        descriptions: Descriptions,
-        find_site: Callable[[], Site],
+        site_of: Callable[[ServiceDescription], Site],
+        url_of: UrlOf,
         environment: Mapping[str, str],
         session: aiohttp.ClientSession,
         on_change: Callable[[], None],
     ) -> None:
-        self._descriptions = descriptions
-        self._find_site = find_site
-        self._site: Site | None = None
+        self._descriptions: Descriptions = {}
+        self._site_of = site_of
+        self._url_of = url_of
         self._environment = environment
         self._session = session
         self._on_change = on_change
@@ -54,7 +53,20 @@ class Services:
 
     def reports(self) -> list[ServiceReport]:
         """What is on its way out is told no more, before it stops."""
-        return [service.report() for service in self._running.values()]
+        return [report for service in self._running.values() if (report := service.report()) is not None]
+
+    def local_urls(self) -> dict[str, str]:
+        """Where this machine reaches each, those included that are on their way out."""
+        return {service.name: service.local_url for service in (*self._leaving, *self._running.values())}
+
+    def can_run(self, descriptions: Descriptions) -> None:
+        """By the names of the services; everything else is refused."""
+        self._descriptions = descriptions
+
+    @property
+    def refused(self) -> list[str]:
+        """What we were told to run and do not."""
+        return sorted(self._refused)
 
     def assign(self, names: Sequence[str], configs: Sequence[ServiceConfig], linger: float) -> None:
         """The whole assignment as it stands; what cannot be run here is refused, the rest goes on. What goes
@@ -77,13 +89,18 @@ class Services:
                 self._dismiss([name for name in self._running if name not in self._wanted])
             await self._wait(RETRY if missed else None)
 
-    async def stop(self) -> None:
-        """All of them, at once."""
+    async def stop(self, within: float | None = None) -> None:
+        """All of them, at once; each has its own time to end, and not more than `within` seconds."""
         for task in self._leaving.values():
             task.cancel()
         if self._leaving:
             await asyncio.wait(self._leaving.values())
-        await asyncio.gather(*(service.stop() for service in (*self._running.values(), *self._leaving)))
+        ending = [*self._running.values(), *self._leaving]
+        await asyncio.gather(*(service.stop(within) for service in ending))
+        self._running.clear()
+        self._leaving.clear()
+        self._wanted = {}
+        self._refused = set()
 
     def kill(self) -> None:
         """Whoever is still there when it has to be now."""
@@ -97,7 +114,7 @@ class Services:
             service = self._service(name)
             try:
                 await service.start()
-            except NoFreePort as error:
+            except Unplaceable as error:
                 log.error("a service cannot be started", service=name, reason=str(error))
                 missed = True
             else:
@@ -106,12 +123,11 @@ class Services:
         return missed
 
     def _service(self, name: str) -> Service:
-        if self._site is None:  # not before the coordinator has answered: at boot there may be no network yet
-            self._site = self._find_site()
         description = self._descriptions[name]
         catalogue = SERVICES[name].port if name in SERVICES else FALLBACK_PORT
         port = description.port or self._wanted[name] or catalogue
-        return Service(name, description, port, self._site, self._environment, self._session, self._on_change)
+        site = self._site_of(description)
+        return Service(name, description, port, site, self._environment, self._session, self._on_change, self._url_of)
 
     async def _replacements_serve(self) -> bool:
         """Wait until what is new has shown what it can do; False if the assignment changed meanwhile."""
@@ -132,6 +148,7 @@ class Services:
         await asyncio.sleep(self._linger)
         await service.stop()
         del self._leaving[service]
+        self._on_change()
 
     async def _wait(self, timeout: float | None) -> None:
         try:
@@ -143,4 +160,6 @@ class Services:
     def _refuse(self, names: set[str]) -> None:
         for name in sorted(names - self._refused):
             log.warning("refused: how to start this service is not described here, or it is not allowed", service=name)
-        self._refused = names
+        changed, self._refused = names != self._refused, names
+        if changed:
+            self._on_change()

@@ -5,6 +5,7 @@ from typing import Annotated, ClassVar, Final, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 
+from coordinator.agent.hours import Hours
 from coordinator.settings import CoordinatorSettings
 from edgeproxy.cluster.client import base_urls
 from edgeproxy.cluster.messages import WorkerId
@@ -15,6 +16,7 @@ from edgeproxy.runtime.sockets import Bind
 PREFIXES: Final = ("AGENT_", "COORDINATOR_")
 
 WorkerChoice = Literal["auto", "gpu", "cpu", "storage", "edge"]
+WAYS: Final = ("direct", "reverse", "tunnel")
 EVERY_ADDRESS: Final = ("0.0.0.0", "::")
 _PLACES: Final = {"{name}": "name", "{port}": "1"}  # what stands in their place while the rest is checked
 
@@ -25,6 +27,22 @@ def _tunnel(url: str) -> str:
         probe = probe.replace(place, sample)
     worker_url(probe)
     return url.rstrip("/")
+
+
+def _ways(ways: tuple[str, ...]) -> tuple[str, ...]:
+    for way in ways:
+        if way not in WAYS:
+            raise ValueError(f"{way} is none of {', '.join(WAYS)}")
+    return ways
+
+
+def _urls(urls: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(worker_url(url) for url in urls)
+
+
+def _hours(text: str) -> str:
+    Hours.parse(text)
+    return text
 
 
 def _host(host: str) -> str:
@@ -77,12 +95,54 @@ class AgentSettings(EnvironmentSettings):
         (), validation_alias="AGENT_SERVICES", description="comma list of the services that may run here; default: all"
     )
 
+    data: Path = Field(
+        Path("~/.edgeproxy"),
+        validation_alias="AGENT_DATA",
+        description="where services keep what they store, each in a directory of its own",
+    )
+    expose: Annotated[CommaList, AfterValidator(_ways)] = Field(
+        WAYS,
+        validation_alias="AGENT_EXPOSE",
+        description="how services may be reached, the first that works is taken: direct, reverse, tunnel",
+    )
+    port: int | None = Field(
+        None,
+        ge=1,
+        le=65535,
+        validation_alias="AGENT_PORT",
+        description="one port for all services, by path; default: each has its own where the machine can be reached",
+    )
+    edges: Annotated[CommaList, AfterValidator(_urls)] = Field(
+        (),
+        validation_alias="AGENT_EDGES",
+        description="comma list of edge proxies to dial in at; default: those that the coordinator lists",
+    )
+    cloudflared: str = Field(
+        "cloudflared", min_length=1, validation_alias="CLOUDFLARED", description="the program of the tunnel"
+    )
+    tunnel_token: SecretStr | None = Field(
+        None,
+        validation_alias="TUNNEL_TOKEN",
+        description="of a named Cloudflare tunnel, which TUNNEL_URL belongs to; unset: a quick one is opened",
+    )
+    lent: Annotated[str, AfterValidator(_hours)] = Field(
+        "",
+        validation_alias="AGENT_HOURS",
+        description="when the machine is lent, e.g. Mon-Fri 18:00-08:00, Sat-Sun 00:00-24:00; default: always",
+    )
+    drain: float = Field(
+        10.0,
+        ge=0,
+        le=3600,
+        validation_alias="AGENT_DRAIN",
+        description="seconds that requests and services have to end when the machine is wanted back",
+    )
+
+    @property
+    def hours(self) -> Hours:
+        return Hours.parse(self.lent)
+
     @property
     def tunnel(self) -> str | None:
         """As it was given, with {name} and {port}."""
         return self.tunnel_url if self.use_tunnel else None
-
-    @property
-    def machine_tunnel(self) -> str | None:
-        """The tunnel if it is one URL for all that runs here."""
-        return None if self.tunnel is None or "{" in self.tunnel else self.tunnel

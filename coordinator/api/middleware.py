@@ -91,10 +91,15 @@ def _presented_key(request: web.Request) -> str | None:
 def from_loopback(request: web.Request) -> bool:
     """Whether it is a program on this machine that asks, by itself. Our own edge proxy on the same machine
     passes on what others ask; so may another proxy: both say so."""
-    if any(name in request.headers for name in _FROM_ELSEWHERE):
+    if not came_directly(request):
         return False
     try:
         address = ip_address((request.remote or "").partition("%")[0])
     except ValueError:
         return False
     return (getattr(address, "ipv4_mapped", None) or address).is_loopback
+
+
+def came_directly(request: web.Request) -> bool:
+    """Whether the TCP peer is the one who asks."""
+    return not any(name in request.headers for name in _FROM_ELSEWHERE)

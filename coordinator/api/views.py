@@ -61,6 +61,7 @@ def record(worker: Worker, now: Now) -> JsonObject:
         "assigned_services": list(worker.assigned),
         "assigned_containers": list(worker.assigned),
         "services": reports,
+        "reverse_key": worker.reverse_key,
         "containers": reports or [],
         "registered_at": worker.registered_at.isoformat(),
         "last_heartbeat": worker.last_heartbeat.isoformat(),

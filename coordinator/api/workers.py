@@ -73,7 +73,7 @@ async def workers(request: web.Request) -> web.Response:
     return json_answer(body, headers=headers)
 
 
-_ROUTED_BY = ("worker_id", "tunnel_url", "vpn_ip", "region", "status", "assigned_services", "services")
+_ROUTED_BY = ("worker_id", "tunnel_url", "vpn_ip", "region", "status", "assigned_services", "services", "reverse_key")
 
 
 def _etag(records: list[views.JsonObject], settled: bool) -> str:

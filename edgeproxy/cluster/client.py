@@ -16,6 +16,8 @@ from pydantic import BaseModel, ValidationError
 from yarl import URL
 
 from edgeproxy.cluster.messages import (
+    DialBack,
+    DialBackAnswer,
     Heartbeat,
     HeartbeatAnswer,
     Registration,
@@ -91,6 +93,11 @@ class CoordinatorClient:
 
     async def unregister(self, worker_id: str) -> None:
         await self._ask("DELETE", f"/api/worker/unregister/{quote(worker_id, safe='')}")
+
+    async def dial_back(self, question: DialBack) -> DialBackAnswer:
+        """Where the coordinator sees us, and whether it can reach us there."""
+        _, _, body = await self._ask("POST", "/api/worker/dial-back", question.model_dump(mode="json"))
+        return _parse(DialBackAnswer, body)
 
     async def worker_list(self, etag: str | None = None) -> WorkerList | None:
         """The list, or None when it is the one that `etag` names."""

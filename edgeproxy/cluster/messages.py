@@ -23,7 +23,7 @@ from pydantic import (
 )
 
 from edgeproxy.cluster.services import WorkerType
-from edgeproxy.cluster.urls import path, worker_url
+from edgeproxy.cluster.urls import path, service_url, worker_url
 
 log = logging.getLogger(__name__)
 
@@ -115,6 +115,7 @@ Text = Annotated[str, StringConstraints(max_length=MAX_TEXT)]
 WorkerId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_][A-Za-z0-9._:@+-]{0,199}$")]
 ServiceName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
 Url = Annotated[str, AfterValidator(worker_url)]
+ServiceUrl = Annotated[str, AfterValidator(service_url)]
 OptionalUrl = Annotated[Url | None, BeforeValidator(_none_if_empty)]
 OptionalText = Annotated[Text | None, BeforeValidator(_none_if_empty)]
 HealthPath = Annotated[Text, AfterValidator(path)]
@@ -124,6 +125,8 @@ Object = Annotated[dict[Text, Any], AfterValidator(_bounded_object)]
 Load = Annotated[float, Field(ge=0, le=1e9, allow_inf_nan=False), _or_default(0.0)]
 # neither a busy loop nor an agent asleep for good
 Interval = Annotated[float, Field(ge=0.05, le=3600, allow_inf_nan=False)]
+ReverseKey = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+Nonce = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{16,64}$")]
 
 
 class Message(BaseModel):
@@ -136,7 +139,7 @@ class ServiceReport(Message):
     """One service that a worker really runs. Requests go to `service_url`; `health_path` is below it."""
 
     name: ServiceName
-    service_url: Url
+    service_url: ServiceUrl
     port: Port | None = None
     health_path: HealthPath = "/health"
     status: ServiceStatus = "healthy"
@@ -165,7 +168,8 @@ ValidReports = Annotated[list[ServiceReport], _valid_only(ServiceReport, MAX_SER
 
 class Registration(Message):
     """POST /api/worker/register. `services` None: an old agent, which runs what it is assigned, all
-    of it at `tunnel_url`. `runnable` None: it can run every service of its type."""
+    of it at `tunnel_url`. `runnable` None: it can run every service of its type. `reverse_key` is the SHA-256 of the
+    token by which it dials in at edges; the token itself stays with it."""
 
     worker_id: Annotated[WorkerId | None, BeforeValidator(_none_if_empty)] = None
     tunnel_url: OptionalUrl = None
@@ -175,6 +179,7 @@ class Registration(Message):
     services: Annotated[Reports | None, BeforeValidator(_reports)] = None
     containers: Annotated[ValidReports | None, BeforeValidator(_reports)] = None
     runnable: Names | None = None
+    reverse_key: ReverseKey | None = None
 
 
 class RegistrationAnswer(Message):
@@ -227,6 +232,7 @@ class WorkerRecord(Message):
     services: Annotated[ValidReports | None, BeforeValidator(_reports)] = None
     region: OptionalText = None
     current_load: Load = 0.0
+    reverse_key: Annotated[ReverseKey | None, _informative(None)] = None
 
 
 class WorkerList(Message):
@@ -238,3 +244,19 @@ class WorkerList(Message):
     services: Annotated[list[ServiceName], Field(max_length=4096)] = []
     settled: bool | None = None
     etag: str | None = None
+
+
+class DialBack(Message):
+    """POST /api/worker/dial-back: "can I be reached where I seem to be, at this port?" Whoever listens there proves
+    to be the asker by answering `GET /.well-known/edgeproxy/{nonce}` with the nonce."""
+
+    port: Port
+    nonce: Nonce
+
+
+class DialBackAnswer(Message):
+    """`address`: where the asker seems to be, None if proxies stand between. `reachable` None: it was not tried."""
+
+    address: Text | None = None
+    reachable: bool | None = None
+    reason: Text = ""

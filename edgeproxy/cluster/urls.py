@@ -13,6 +13,7 @@ MAX_URL: int = 2048
 _LABEL = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
 _NAME = re.compile(rf"(?=.{{1,253}}$)(?:{_LABEL}\.)*{_LABEL}\.?")
 _NUMBER = re.compile(r"(?:.*\.)?(?:[0-9]+|0[xX][0-9A-Fa-f]*)\.?")
+_REVERSE = re.compile(r"reverse://([A-Za-z0-9_][A-Za-z0-9._:@+-]{0,199})((?:/[A-Za-z0-9._~-]+)+)")
 _PATH = re.compile(r"(?:/(?:[A-Za-z0-9._~!$&'()*+,;=:@-]|%[0-9A-Fa-f]{2})*)*")  # RFC 3986, section 3.3: path-abempty
 
 
@@ -32,6 +33,21 @@ def worker_url(value: str) -> str:
     _check_shape(parts, port)
     _check_host(parts.hostname or "")
     return value.rstrip("/")
+
+
+def service_url(value: str) -> str:
+    """Like `worker_url`, or `reverse://machine/path`: down a connection that the machine has opened."""
+    if not value.startswith("reverse:"):
+        return worker_url(value)
+    if len(value) > MAX_URL or _REVERSE.fullmatch(value) is None:
+        raise ValueError("not of the form reverse://machine/path")
+    return value
+
+
+def reverse_parts(url: str) -> tuple[str, str] | None:
+    """The machine and the path of such a URL, None for any other."""
+    match = _REVERSE.fullmatch(url)
+    return None if match is None else (match[1], match[2])
 
 
 def _check_shape(parts: SplitResult, port: int | None) -> None:

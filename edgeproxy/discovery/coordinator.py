@@ -20,6 +20,7 @@ from aiocache import SimpleMemoryCache  # type: ignore[import-untyped]
 from edgeproxy.cluster.client import CoordinatorError
 from edgeproxy.cluster.messages import MAX_WORKERS, WorkerList, WorkerRecord
 from edgeproxy.cluster.services import SERVICES
+from edgeproxy.cluster.urls import reverse_parts
 from edgeproxy.discovery.snapshot import Endpoint, Snapshot
 
 log = logging.getLogger(__name__)
@@ -128,7 +129,14 @@ class CoordinatorSource:
 def snapshot_of(listed: WorkerList) -> Snapshot:
     """The picture that a list gives. A coordinator that names no services means the common ones."""
     endpoints = (endpoint for worker in listed.workers for endpoint in _endpoints(worker))
-    return Snapshot.of(endpoints, listed.services or SERVICES)
+    keys = {worker.worker_id: worker.reverse_key for worker in listed.workers if worker.reverse_key}
+    return Snapshot.of(endpoints, listed.services or SERVICES, keys)
+
+
+def _is_its_own(url: str, worker: WorkerRecord) -> bool:
+    """A machine cannot send users down another one's connections."""
+    parts = reverse_parts(url)
+    return parts is None or (parts[0] == worker.worker_id and worker.reverse_key is not None)
 
 
 def _endpoints(worker: WorkerRecord) -> Iterator[Endpoint]:
@@ -136,7 +144,7 @@ def _endpoints(worker: WorkerRecord) -> Iterator[Endpoint]:
         return
     if worker.services is not None:
         for report in worker.services:
-            if report.status == "healthy":
+            if report.status == "healthy" and _is_its_own(report.service_url, worker):
                 yield Endpoint.of(report.name, report.service_url, report.health_path)
     elif worker.tunnel_url is not None:  # an old agent: everything that it is assigned, all of it there
         for name in worker.assigned_services:

@@ -85,6 +85,8 @@ class HealthChecker:
         """Check these from now on. What is known of those that stay, stays."""
         wanted: dict[str, set[str]] = {}
         for endpoint in endpoints:
+            if endpoint.machine:  # its connections end when it does
+                continue
             wanted.setdefault(endpoint.url + endpoint.health_path, set()).add(endpoint.id)
         for url in self._targets.keys() - wanted.keys():
             self._drop(self._targets.pop(url))

@@ -6,14 +6,14 @@ It crosses the pipe to the children as a plain dict (`to_message`); host and por
 import hashlib
 import logging
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Final, Self
 from urllib.parse import urlsplit
 
 import orjson
 
-from edgeproxy.cluster.urls import path, worker_url
+from edgeproxy.cluster.urls import path, reverse_parts, worker_url
 
 log = logging.getLogger(__name__)
 
@@ -27,6 +27,7 @@ class Endpoint:
 
     `id` names the address, not the worker: what is known of it outlives a new registration.
     `url` has no trailing slash; `base_path` is its path, "" or "/x"; a health check asks `url + health_path`.
+    `machine` is the id of one that dials in, empty for one that is dialled.
     """
 
     id: str
@@ -37,11 +38,17 @@ class Endpoint:
     tls: bool
     base_path: str
     health_path: str
+    machine: str = ""
 
     @classmethod
     def of(cls, service: str, url: str, health_path: str = "/health") -> Self:
         """ValueError if the URL or the path is not one that we route by."""
-        url = worker_url(url)
+        if parts := reverse_parts(url):
+            return cls(f"{service}@{url}", service, url, "agent", 80, False, parts[1], path(health_path), parts[0])
+        return cls._dialled(service, worker_url(url), health_path)
+
+    @classmethod
+    def _dialled(cls, service: str, url: str, health_path: str) -> Self:
         parts = urlsplit(url)
         tls = parts.scheme == "https"
         return cls(
@@ -58,15 +65,23 @@ class Endpoint:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """Endpoints by service, in a stable order; the services that exist, with or without a worker."""
+    """Endpoints by service, in a stable order; the services that exist, with or without a worker; the keys of
+    the machines that may dial in, by id."""
 
     endpoints: Mapping[str, tuple[Endpoint, ...]]
     known_services: frozenset[str]
     version: str
+    keys: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, endpoints: Iterable[Endpoint], known_services: Iterable[str] = ()) -> Self:
+    def of(
+        cls,
+        endpoints: Iterable[Endpoint],
+        known_services: Iterable[str] = (),
+        keys: Mapping[str, str] | None = None,
+    ) -> Self:
         """Sorted, without doubles: two snapshots with the same content have the same version."""
+        keys = keys or {}
         unique = {endpoint.id: endpoint for endpoint in endpoints}
         ordered = _bounded([unique[key] for key in sorted(unique)])
         by_service: dict[str, list[Endpoint]] = {}
@@ -74,21 +89,22 @@ class Snapshot:
             by_service.setdefault(endpoint.service, []).append(endpoint)
         known = frozenset(known_services) | by_service.keys()
         rows = [[e.service, e.url, e.health_path] for e in ordered]
-        version = hashlib.sha256(orjson.dumps([rows, sorted(known)])).hexdigest()[:16]
+        version = hashlib.sha256(orjson.dumps([rows, sorted(known), sorted(keys.items())])).hexdigest()[:16]
         pools = {service: tuple(pool) for service, pool in by_service.items()}
-        return cls(MappingProxyType(pools), known, version)
+        return cls(MappingProxyType(pools), known, version, MappingProxyType(dict(keys)))
 
     def all_endpoints(self) -> Iterable[Endpoint]:
         return (endpoint for pool in self.endpoints.values() for endpoint in pool)
 
     def to_message(self) -> dict[str, Any]:
-        """`{"type": "snapshot", "version", "known": [name], "endpoints": [[service, url, health_path]]}`."""
+        """`{"type": "snapshot", "version", "known": [name], "endpoints": [[service, url, health_path]], "keys"}`."""
         rows = [[e.service, e.url, e.health_path] for e in self.all_endpoints()]
         return {
             "type": "snapshot",
             "version": self.version,
             "known": sorted(self.known_services),
             "endpoints": rows,
+            "keys": dict(self.keys),
         }
 
     @classmethod
@@ -98,7 +114,10 @@ class Snapshot:
         known = message.get("known")
         endpoints = valid_endpoints(rows if isinstance(rows, list) else ())
         names = known if isinstance(known, list) else ()
-        return cls.of(endpoints, [name for name in names if isinstance(name, str)])
+        keys = message.get("keys")
+        return cls.of(
+            endpoints, [name for name in names if isinstance(name, str)], keys if isinstance(keys, dict) else {}
+        )
 
 
 def _bounded(endpoints: list[Endpoint]) -> list[Endpoint]:

@@ -194,6 +194,9 @@ class ClientConnection(Connection):
         self.finish(exchange)
 
     def _answer_locally(self, exchange: Exchange, body: bytes) -> None:
+        if exchange.route.door is not None:
+            exchange.route.door(self, exchange)
+            return
         exchange.status = 200
         exchange.close = exchange.close or not exchange.request_done or self.edge.draining
         self.write(

@@ -27,9 +27,12 @@ class NetworkDialer:
         self._tls = ssl.create_default_context()
 
     def idle(self, worker: Worker, exchange: Exchange) -> PooledConnection | None:
-        return take(worker, self.edge.clock.now, exchange.idempotent)
+        return take(worker, self.edge.clock.now, exchange.idempotent or worker.lobby is not None)
 
     def dial(self, worker: Worker, exchange: Exchange, forwarder: Forwarder) -> None:
+        if worker.lobby is not None:
+            worker.lobby.wait(worker, exchange, forwarder)  # type: ignore[attr-defined]  # see Worker.lobby
+            return
         task = self.edge.loop.create_task(self._dial(worker, exchange, forwarder))
         self._dials.add(task)
         task.add_done_callback(self._dials.discard)

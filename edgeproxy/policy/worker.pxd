@@ -6,6 +6,7 @@ cdef class Worker:
     cdef public bint tls, probed_down
     cdef public double left_out_until, idle_limit
     cdef public list idle
+    cdef public object lobby
 
     cpdef bint available(self, double now)
     cpdef succeeded(self)

@@ -17,7 +17,8 @@ SHORTEST_IDLE_LIMIT = 0.1
 class Worker:
     """One address that requests can be sent to.
 
-    `idle` are its connections at rest, most recently used last; what they are is the network's business.
+    `idle` are its connections at rest, most recently used last; what they are is the network's business. `lobby` is
+    where the connections of a machine that dials in arrive (`net/reverse.py`), None for one that is dialled.
     """
 
     __slots__ = (
@@ -30,6 +31,7 @@ class Worker:
         "in_flight",
         "left_out_until",
         "line_end",
+        "lobby",
         "origin",
         "port",
         "probed_down",
@@ -55,6 +57,7 @@ class Worker:
         self.left_out_until = -FOREVER
         self.probed_down = False
         self.idle: list[object] = []
+        self.lobby: object = None
         self.idle_limit = DEFAULT_IDLE_LIMIT
 
     def available(self, now: float) -> bool:
@@ -78,7 +81,10 @@ class Worker:
 
     def saw_race(self, idle_age: float) -> None:
         """It closed a connection that had been idle for `idle_age` while a request was on the way: keep
-        connections for less than that from now on (the keep-alive race, RFC 9112 section 9.5)."""
+        connections for less than that from now on (the keep-alive race, RFC 9112 section 9.5). One that dials in
+        closes none: there it was the network."""
+        if self.lobby is not None:
+            return
         self.idle_limit = max(SHORTEST_IDLE_LIMIT, min(self.idle_limit, 0.8 * idle_age))
 
     def advertised_idle_limit(self, seconds: int) -> None:

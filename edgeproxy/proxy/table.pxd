@@ -14,6 +14,7 @@ cdef class Route:
     cdef readonly object idempotent
     cdef readonly bint trusted
     cdef readonly bytes local
+    cdef readonly object door
 
 cdef class Table:
     cdef readonly Route nowhere, everything

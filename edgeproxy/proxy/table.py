@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from edgeproxy.http.answer import PROBLEM
 from edgeproxy.policy.balance import Strategy
@@ -29,10 +30,11 @@ class Route:
     `strip` is how many bytes of the path are the edge's own and go no further. `idempotent` are paths, as sent
     to the worker and without query, whose POST may be repeated, since it only costs compute (RFC 9110 section
     9.2.2). `trusted` upstreams may send fields that speak for the whole site. `local` is the body of an answer
-    that needs no worker. `counts` live longer than the route: as long as the process.
+    that needs no worker; a `door` beside it takes the connection over instead. `counts` live longer than the route:
+    as long as the process.
     """
 
-    __slots__ = ("counts", "dialect", "idempotent", "local", "name", "pool", "strip", "trusted")
+    __slots__ = ("counts", "dialect", "door", "idempotent", "local", "name", "pool", "strip", "trusted")
 
     def __init__(
         self,
@@ -45,6 +47,7 @@ class Route:
         idempotent: frozenset[bytes] = frozenset(),
         trusted: bool = False,
         local: bytes | None = None,
+        door: Any = None,
     ) -> None:
         self.name = name
         self.counts = counts
@@ -54,6 +57,7 @@ class Route:
         self.idempotent = idempotent
         self.trusted = trusted
         self.local = local
+        self.door = door
 
 
 class Table:

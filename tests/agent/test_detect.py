@@ -73,6 +73,8 @@ def test_capabilities_are_in_the_words_of_the_seeds_clients() -> None:
         "gpu_memory": "24576 MiB",
         "gpu_count": 2,
         "has_edge": True,
+        "edge_verified": False,
+        "storage": "0.0GB",
         "has_public_ip": False,
         "low_latency": True,
         "latency_ms": 2.18,
@@ -93,4 +95,31 @@ def test_every_check_has_its_reason() -> None:
     assert checks["public address"].reason == "none among 127.0.0.1, 192.168.1.5"
     assert checks["low latency"].reason == "80.00 ms to the coordinator, not below 50"
     assert checks["storage"].reason == "there is neither /data nor /chroma"
-    assert not any(check.passed for check in checks.values())
+    assert [name for name, check in checks.items() if check.passed] == ["edge minimum"]
+    assert checks["edge minimum"].reason == "67.0 GB and 8 cores may be used, an edge needs 2 GB and 2"
+    assert checks["dialled back"].reason == "it was not tried: not asked"
+
+
+@pytest.mark.parametrize(
+    ("found", "expected", "verified"),
+    [
+        ({"latency_ms": 1.0, "reachable": True}, "edge", True),
+        ({"latency_ms": 1.0, "reachable": False}, "cpu", False),  # a claim that was refuted
+        ({"addresses": ["203.0.114.45"], "reachable": False}, "cpu", False),
+        ({"seen_address": "203.0.114.45", "reachable": True}, "edge", True),  # a cloud machine, translated one to one
+        ({"seen_address": "203.0.114.45", "reachable": None}, "cpu", False),
+        ({"seen_address": "203.0.114.45", "reachable": False}, "cpu", False),
+        ({"latency_ms": 1.0, "memory": 1_900_000_000}, "cpu", False),  # below the seed's minimum
+        ({"latency_ms": 1.0, "cpu_cores": 1}, "cpu", False),
+    ],
+)
+def test_an_edge_is_a_claim_until_it_was_reached(found: dict[str, object], expected: str, verified: bool) -> None:
+    verdict = decide(replace(PLAIN, **found), "auto")  # type: ignore[arg-type]
+    assert verdict.worker_type == expected
+    assert verdict.capabilities["edge_verified"] is verified
+    assert verdict.capabilities["has_edge"] is (expected == "edge")
+
+
+def test_the_address_that_the_coordinator_sees_is_told() -> None:
+    verdict = decide(replace(PLAIN, seen_address="203.0.114.45", reachable=True), "auto")
+    assert verdict.capabilities["public_ip"] == "203.0.114.45"

@@ -1,29 +1,15 @@
 import pytest
 
-from coordinator.agent.place import Site, service_environment
-from coordinator.agent.run import find_site
+from coordinator.agent.place import Site, find_site, service_environment
 from coordinator.agent.settings import AgentSettings
 
 
 @pytest.mark.parametrize(
-    ("site", "url"),
-    [
-        (Site("10.0.0.1", "10.0.0.1", "http://c"), "http://10.0.0.1:81"),
-        (Site("::1", "::1", "http://c"), "http://[::1]:81"),
-        (Site("10.0.0.1", "10.0.0.1", "http://c", tunnel="https://t"), "https://t"),
-        (Site("10.0.0.1", "10.0.0.1", "http://c", tunnel="https://{name}-{port}.t"), "https://ocr-81.t"),
-    ],
-)
-def test_where_users_requests_go(site: Site, url: str) -> None:
-    assert site.service_url("ocr", 81) == url
-
-
-@pytest.mark.parametrize(
     ("bind", "url"),
-    [("10.0.0.1", "http://10.0.0.1:81/h"), ("0.0.0.0", "http://127.0.0.1:81/h"), ("::", "http://[::1]:81/h")],
+    [("10.0.0.1", "http://10.0.0.1:81"), ("0.0.0.0", "http://127.0.0.1:81"), ("::", "http://[::1]:81")],
 )
-def test_health_is_asked_where_the_service_listens_whatever_the_tunnel(bind: str, url: str) -> None:
-    assert Site(bind, "10.0.0.1", "http://c", tunnel="https://t").health_url(81, "/h") == url
+def test_health_is_asked_where_the_service_listens(bind: str, url: str) -> None:
+    assert Site(bind, "10.0.0.1", "http://c").local_url(81) == url
 
 
 def test_services_do_not_inherit_what_steers_the_agent() -> None:
@@ -57,9 +43,3 @@ def test_services_do_not_inherit_what_steers_the_agent() -> None:
 def test_the_site_is_our_side_of_the_way_to_the_coordinator(settings: AgentSettings, bind: str, address: str) -> None:
     site = find_site(settings, "http://127.0.0.1:8080")
     assert (site.bind, site.address) == (bind, address)
-
-
-def test_a_tunnel_may_be_given_and_not_used() -> None:
-    settings = AgentSettings(tunnel_url="https://t", use_tunnel=False)
-    assert find_site(settings, "http://127.0.0.1").tunnel is None
-    assert settings.machine_tunnel is None

@@ -59,15 +59,6 @@ async def test_the_machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> N
     assert (facts.latency_ms, facts.data_directories) == (12.5, [str(tmp_path)])
 
 
-def test_the_memory_of_a_container_is_its_limit(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    limit = tmp_path / "memory.max"
-    monkeypatch.setattr(probe, "MEMORY_LIMIT", limit)
-    limit.write_text("1048576\n")
-    assert probe._memory() == 1 << 20
-    limit.write_text("max\n")
-    assert probe._memory() > 1 << 20
-
-
 @pytest.mark.parametrize("url", ["http://127.0.0.1:8080", "https://127.0.0.1", "http://no-such-host.invalid"])
 def test_our_address_on_the_way_to_the_coordinator(url: str) -> None:
     assert probe.address_towards(url) == "127.0.0.1"
