@@ -1,0 +1,195 @@
+"""Lent machines join a running coordinator and serve users through each kind of exposure; parts die and heal."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import aiohttp
+import httpx
+import psutil
+import pytest
+
+from tests.e2e.lent import KEY, AgentProcess, CoordinatorProcess, until
+from tests.e2e.processes import Process, Proxy
+
+NOTES = "notes-coa"
+DOCUMENTS = "document-processing"
+NER = "ner-extraction"
+StartAgent = Callable[..., AgentProcess]
+StartProxy = Callable[..., Proxy]
+
+
+@pytest.fixture
+def coordinator(started: list[Process], tmp_path: Path) -> CoordinatorProcess:
+    process = CoordinatorProcess(tmp_path / "coordinator.log")
+    started.append(process)
+    return process
+
+
+@pytest.fixture
+def agent(started: list[Process], tmp_path: Path, coordinator: CoordinatorProcess) -> StartAgent:
+    def start(worker_id: str = "m1", services: tuple[str, ...] = (NOTES,), **more: str) -> AgentProcess:
+        variables = {"AGENT_SERVICES": ",".join(services), **more}
+        log = tmp_path / f"{worker_id}.log"
+        process = AgentProcess(log, coordinator.url, services, worker_id, **variables)
+        started.append(process)
+        return process
+
+    return start
+
+
+@pytest.fixture
+def edge(proxy: StartProxy, coordinator: CoordinatorProcess) -> Proxy:
+    return proxy(COORDINATOR_URL=coordinator.url, API_KEY=KEY, EDGEPROXY_WORKER_LIST_REFRESH="0.3")
+
+
+def asked(edge: Proxy, path: str) -> str:
+    """Which machine answers there; empty while none does."""
+    answer = httpx.get(edge.url + path, timeout=10)
+    return str(answer.json()["name"]) if answer.status_code == 200 else ""
+
+
+def test_direct(agent: StartAgent, coordinator: CoordinatorProcess, edge: Proxy) -> None:
+    agent()
+    assert until(lambda: asked(edge, f"/service/{NOTES}/x")) == "m1"
+    assert coordinator.service_url("m1", NOTES).startswith("http://127.0.0.1:")
+    assert coordinator.workers()["m1"]["capabilities"]["exposure"] == "direct"
+    assert coordinator.workers()["m1"]["capabilities"]["edge_verified"] is True  # it was dialled back
+
+
+def test_direct_all_services_at_one_port(
+    agent: StartAgent, coordinator: CoordinatorProcess, edge: Proxy, unused_port: int
+) -> None:
+    agent(services=(NOTES, DOCUMENTS), AGENT_PORT=str(unused_port))
+    assert until(lambda: asked(edge, f"/service/{NOTES}/x")) == "m1"
+    assert until(lambda: asked(edge, f"/service/{DOCUMENTS}/x")) == "m1"
+    assert coordinator.service_url("m1", NOTES) == f"http://127.0.0.1:{unused_port}/service/{NOTES}"
+
+
+@pytest.fixture
+def unused_port() -> int:
+    from tests.e2e.processes import free_port
+
+    return free_port()
+
+
+def reversed_to(edge: Proxy) -> dict[str, str]:
+    return {"AGENT_EXPOSE": "reverse", "AGENT_EDGES": edge.url}
+
+
+def test_reverse_dial(agent: StartAgent, coordinator: CoordinatorProcess, edge: Proxy) -> None:
+    agent(services=(NOTES, DOCUMENTS), **reversed_to(edge))
+    assert until(lambda: asked(edge, f"/service/{NOTES}/x")) == "m1"
+    assert until(lambda: asked(edge, f"/service/{DOCUMENTS}/x")) == "m1"
+    assert coordinator.service_url("m1", NOTES) == f"reverse://m1/service/{NOTES}"
+    with httpx.Client(base_url=edge.url, timeout=20) as client:
+        seen = client.get(f"/service/{NOTES}/a/b?c=d", headers={"X-Mine": "1"}).json()
+        assert seen["path"] == "/a/b?c=d"
+        assert seen["headers"]["X-Mine"] == "1"
+        assert seen["headers"]["X-Forwarded-For"].startswith("127.0.0.1")
+        assert seen["headers"]["X-Forwarded-Host"] == f"127.0.0.1:{edge.port}"
+        content = os.urandom(3_000_000)
+        assert client.post(f"/service/{NOTES}/echo", content=content).json()["size"] == len(content)
+        assert client.get(f"/service/{NOTES}/bytes/5000000").content == b"\xa5" * 5_000_000
+
+
+async def test_reverse_dial_carries_events_unbuffered_and_cancellation_at_once(
+    agent: StartAgent, edge: Proxy
+) -> None:
+    agent(**reversed_to(edge))
+    await asyncio.to_thread(until, lambda: asked(edge, f"/service/{NOTES}/x"))
+    base = f"{edge.url}/service/{NOTES}"
+    async with aiohttp.ClientSession() as session:
+        arrivals = []
+        async with session.get(f"{base}/events?count=4&pause=0.3") as answer:
+            async for _ in answer.content.iter_any():
+                arrivals.append(time.monotonic())
+        assert len(arrivals) == 4
+        assert min(later - earlier for earlier, later in zip(arrivals, arrivals[1:], strict=False)) > 0.1
+        answer = await session.get(f"{base}/events?count=1000&pause=0.01&id=gone")
+        await answer.content.readany()
+        answer.close()
+        async with asyncio.timeout(5):
+            while True:
+                async with session.get(f"{base}/cancelled?id=gone") as told:
+                    if await told.json():
+                        break
+                await asyncio.sleep(0.02)
+
+
+async def test_reverse_dial_carries_websockets(agent: StartAgent, edge: Proxy) -> None:
+    agent(**reversed_to(edge))
+    await asyncio.to_thread(until, lambda: asked(edge, f"/service/{NOTES}/x"))
+    async with aiohttp.ClientSession() as session, session.ws_connect(f"{edge.url}/service/{NOTES}/ws") as socket:
+        for text in ("one", "two"):
+            await socket.send_str(text)
+            assert await socket.receive_str() == text
+
+
+async def test_a_burst_gets_the_connections_that_it_needs(agent: StartAgent, edge: Proxy) -> None:
+    agent(**reversed_to(edge))
+    await asyncio.to_thread(until, lambda: asked(edge, f"/service/{NOTES}/x"))
+    async with aiohttp.ClientSession() as session:
+
+        async def one() -> int:
+            async with session.get(f"{edge.url}/service/{NOTES}/sleep/0.5") as answer:
+                return answer.status
+
+        assert set(await asyncio.gather(*(one() for _ in range(60)))) == {200}
+
+
+def test_a_machine_that_dies_is_left_at_once_and_heals(agent: StartAgent, edge: Proxy) -> None:
+    first = agent("m1", **reversed_to(edge))
+    agent("m2", **reversed_to(edge))
+    until(lambda: {asked(edge, f"/service/{NOTES}/x") for _ in range(8)} == {"m1", "m2"})
+    os.kill(first.pid, signal.SIGKILL)
+    answers = [asked(edge, f"/service/{NOTES}/x") for _ in range(50)]
+    assert set(answers[20:]) == {"m2"}
+    assert "" not in answers  # all of them are idempotent: none may fail
+    agent("m1", **reversed_to(edge))
+    until(lambda: {asked(edge, f"/service/{NOTES}/x") for _ in range(8)} == {"m1", "m2"})
+
+
+def test_nobody_dials_in_for_another_machine(agent: StartAgent, coordinator: CoordinatorProcess, edge: Proxy) -> None:
+    agent(**reversed_to(edge))
+    until(lambda: asked(edge, f"/service/{NOTES}/x"))
+
+    def dial(worker: str, token: str, upgrade: str = "edgeproxy-reverse") -> int:
+        fields = {"Connection": "Upgrade", "Upgrade": upgrade, "Edgeproxy-Worker": worker, "Edgeproxy-Token": token}
+        return httpx.get(f"{edge.url}/.well-known/edgeproxy/reverse", headers=fields).status_code
+
+    assert dial("m1", "x" * 43) == 403
+    assert dial("nobody", "x" * 43) == 403
+    assert dial("m1", "short") == 403
+    assert dial("m1", "x" * 43, "h2c") == 426
+    assert asked(edge, f"/service/{NOTES}/x") == "m1"
+
+
+def test_a_service_that_is_killed_is_started_again(agent: StartAgent, edge: Proxy) -> None:
+    process = agent(**reversed_to(edge))
+    until(lambda: asked(edge, f"/service/{NOTES}/x"))
+    child = psutil.Process(process.pid).children()[0]
+    child.kill()
+    until(lambda: [c for c in psutil.Process(process.pid).children() if c.pid != child.pid])
+    assert until(lambda: asked(edge, f"/service/{NOTES}/x")) == "m1"
+
+
+def test_edge_and_coordinator_restart_and_the_machine_is_there_again(
+    agent: StartAgent, started: list[Process], coordinator: CoordinatorProcess, edge: Proxy, tmp_path: Path
+) -> None:
+    agent(**reversed_to(edge))
+    until(lambda: asked(edge, f"/service/{NOTES}/x"))
+    coordinator.signal(signal.SIGKILL)
+    coordinator.wait()
+    assert asked(edge, f"/service/{NOTES}/x") == "m1"  # the edge needs no coordinator for it
+    again = CoordinatorProcess(tmp_path / "again.log", coordinator.port)
+    started.append(again)
+    until(lambda: "m1" in again.workers())
+    edge.signal(signal.SIGHUP)  # every process is replaced
+    time.sleep(0.5)
+    assert until(lambda: asked(edge, f"/service/{NOTES}/x")) == "m1"
