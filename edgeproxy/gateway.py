@@ -12,9 +12,10 @@ from collections.abc import Callable, Mapping, Sequence
 from ipaddress import IPv4Network, IPv6Network
 from typing import Any, Final
 
-from edgeproxy.clock import monotonic
+from edgeproxy.clock import Clock, monotonic
 from edgeproxy.discovery.snapshot import Endpoint
 from edgeproxy.errors import CONNECT_FAILED, CONNECT_TIMEOUT, NO_ROUTE, NO_WORKER, Fault
+from edgeproxy.http.bounds import Bounds
 from edgeproxy.net.client import ClientConnection
 from edgeproxy.net.dial import NetworkDialer
 from edgeproxy.net.edge import Edge
@@ -47,11 +48,8 @@ class Gateway:
         self._strategy = _Only(on_request)
         self._dialer = NetworkDialer()
         self._servers: list[asyncio.Server] = []
-        limits = Limits(
-            body_bytes=LARGEST_BODY, body_idle=PATIENCE, body_rate=1e-3, first_byte=PATIENCE, stream_idle=PATIENCE
-        )
-        observer = Observer(self._counters, None, monotonic)
-        self._edge = Edge(loop, self._table({}), limits, observer, self._dialer, lambda _: None)
+        observer = Observer(self._counters, None, Clock(monotonic))
+        self._edge = Edge(loop, self._table({}), _limits(), observer, self._dialer, lambda _: None)
         self._dialer.edge = self._edge
 
     async def __aenter__(self) -> Gateway:
@@ -114,6 +112,23 @@ class Gateway:
             routes[name.encode()] = Route(name, self._counters.route(name), pool, strip=strip, trusted=True)
         self._workers = workers
         return Table(self._nowhere, exact={b"/health": self._health}, services=routes)
+
+
+def _limits() -> Limits:
+    """Wider than any edge's: what it has let pass, with the fields that it added, is not judged again."""
+    return Limits(
+        bounds=Bounds(fields=400, target=64 * 1024, extension=4096, trailers=100, trailer_bytes=64 * 1024),
+        head_bytes=256 * 1024,
+        answer_head_bytes=256 * 1024,
+        body_bytes=LARGEST_BODY,
+        body_idle=PATIENCE,
+        rate_grace=PATIENCE,
+        first_byte=PATIENCE,
+        stream_idle=PATIENCE,
+        tunnel_idle=PATIENCE,
+        client_lifetime=PATIENCE,
+        keep_alive_requests=1 << 30,
+    )
 
 
 def _worker(endpoint: Endpoint) -> Worker:

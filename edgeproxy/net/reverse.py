@@ -179,7 +179,9 @@ class ReverseConnection(UpstreamConnection):
 
     def rest(self) -> None:
         UpstreamConnection.rest(self)
-        self.lobby.rested()
+        if not self.closing:
+            self.read_deadline = self.edge.clock.now + IDLE_LIMIT
+            self.lobby.rested()
 
     def _answer_begins(self, exchange: Exchange, head: ResponseHead, rest: bytes) -> None:
         if head.status >= 502 and NOT_SENT in head.fields and exchange.replayable:
@@ -264,6 +266,7 @@ class Door:
         client.exchange = None
         client.read_deadline = client.write_deadline = FOREVER
         edge.clients.discard(client)
+        edge.departures.forget(client)
         edge.counters.open_connections -= 1
         edge.observer.ended(exchange)
 

@@ -11,6 +11,7 @@ from edgeproxy.policy.worker import Worker
 from edgeproxy.telemetry.counters import RouteCounts
 
 _SERVICE = b"/service/"
+REPLAY_BYTES = 1024 * 1024
 
 
 class Pool:
@@ -30,11 +31,11 @@ class Route:
     `strip` is how many bytes of the path are the edge's own and go no further. `idempotent` are paths, as sent
     to the worker and without query, whose POST may be repeated, since it only costs compute (RFC 9110 section
     9.2.2). `trusted` upstreams may send fields that speak for the whole site. `local` is the body of an answer
-    that needs no worker; a `door` beside it takes the connection over instead. `counts` live longer than the route:
-    as long as the process.
+    that needs no worker; a `door` beside it takes the connection over instead. `replay_bytes` of a request body are
+    kept for another attempt; a larger one is sent once. `counts` live longer than the route: as long as the process.
     """
 
-    __slots__ = ("counts", "dialect", "door", "idempotent", "local", "name", "pool", "strip", "trusted")
+    __slots__ = ("counts", "dialect", "door", "idempotent", "local", "name", "pool", "replay_bytes", "strip", "trusted")
 
     def __init__(
         self,
@@ -48,6 +49,7 @@ class Route:
         trusted: bool = False,
         local: bytes | None = None,
         door: Any = None,
+        replay_bytes: int = REPLAY_BYTES,
     ) -> None:
         self.name = name
         self.counts = counts
@@ -58,6 +60,7 @@ class Route:
         self.trusted = trusted
         self.local = local
         self.door = door
+        self.replay_bytes = replay_bytes
 
 
 class Table:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import os
 import signal
 import time
@@ -98,9 +99,7 @@ def test_reverse_dial(agent: StartAgent, coordinator: CoordinatorProcess, edge: 
         assert client.get(f"/service/{NOTES}/bytes/5000000").content == b"\xa5" * 5_000_000
 
 
-async def test_reverse_dial_carries_events_unbuffered_and_cancellation_at_once(
-    agent: StartAgent, edge: Proxy
-) -> None:
+async def test_reverse_dial_carries_events_unbuffered_and_cancellation_at_once(agent: StartAgent, edge: Proxy) -> None:
     agent(**reversed_to(edge))
     await asyncio.to_thread(until, lambda: asked(edge, f"/service/{NOTES}/x"))
     base = f"{edge.url}/service/{NOTES}"
@@ -110,7 +109,7 @@ async def test_reverse_dial_carries_events_unbuffered_and_cancellation_at_once(
             async for _ in answer.content.iter_any():
                 arrivals.append(time.monotonic())
         assert len(arrivals) == 4
-        assert min(later - earlier for earlier, later in zip(arrivals, arrivals[1:], strict=False)) > 0.1
+        assert min(later - earlier for earlier, later in itertools.pairwise(arrivals)) > 0.1
         answer = await session.get(f"{base}/events?count=1000&pause=0.01&id=gone")
         await answer.content.readany()
         answer.close()
