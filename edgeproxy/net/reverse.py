@@ -54,8 +54,8 @@ NO_UPGRADE: Final = Fault(
 )
 FULL: Final = Fault("reverse_full", 503, Source.PROXY, "This machine has enough connections", retry_after=5)
 
-_WORKER = re.compile(rb"(?:^|\r\n)Edgeproxy-Worker:[ \t]*([\x21-\x7e]{1,200})[ \t]*\r\n", re.IGNORECASE)
-_TOKEN = re.compile(rb"(?:^|\r\n)Edgeproxy-Token:[ \t]*([A-Za-z0-9_-]{16,128})[ \t]*\r\n", re.IGNORECASE)
+_WORKER = re.compile(rb"^Edgeproxy-Worker:[ \t]*([\x21-\x7e]{1,200})[ \t]*\r$", re.IGNORECASE | re.MULTILINE)
+_TOKEN = re.compile(rb"^Edgeproxy-Token:[ \t]*([A-Za-z0-9_-]{16,128})[ \t]*\r$", re.IGNORECASE | re.MULTILINE)
 _SWITCH = (
     b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: edgeproxy-reverse\r\n"
     b"Edgeproxy-Process: %d/%d\r\nEdgeproxy-Wanted: %d\r\n\r\n"

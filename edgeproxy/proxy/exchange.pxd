@@ -44,6 +44,7 @@ cdef class Exchange:
 
     cpdef take(self, bytes payload)
     cdef _keep(self, bytes payload)
+    cdef bint _may_be_returned(self) except -1
     cpdef forget(self)
     cpdef rewind(self)
 

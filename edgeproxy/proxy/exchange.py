@@ -194,12 +194,16 @@ class Exchange:
 
     def _keep(self, payload: bytes) -> None:
         self.kept_bytes += len(payload)
-        if self.kept_bytes > self.route.replay_bytes or (not self.idempotent and self.upstream is not None):
+        if self.kept_bytes > self.route.replay_bytes or not (self.idempotent or self._may_be_returned()):
             self.forget()
         elif self.kept is None:
             self.kept = [payload]
         else:
             self.kept.append(payload)
+
+    def _may_be_returned(self) -> bool:
+        """Nothing is sent yet; or the machine's agent says so if the service there has seen nothing of it."""
+        return self.upstream is None or (self.worker is not None and self.worker.lobby is not None)
 
     def forget(self) -> None:
         """The body is not kept any more: the request cannot be sent again."""

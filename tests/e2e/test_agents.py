@@ -6,8 +6,11 @@ import asyncio
 import itertools
 import os
 import signal
+import sys
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import aiohttp
@@ -16,7 +19,7 @@ import psutil
 import pytest
 
 from tests.e2e.lent import KEY, AgentProcess, CoordinatorProcess, until
-from tests.e2e.processes import Process, Proxy
+from tests.e2e.processes import ROOT, Process, Proxy, free_port
 
 NOTES = "notes-coa"
 DOCUMENTS = "document-processing"
@@ -34,10 +37,12 @@ def coordinator(started: list[Process], tmp_path: Path) -> CoordinatorProcess:
 
 @pytest.fixture
 def agent(started: list[Process], tmp_path: Path, coordinator: CoordinatorProcess) -> StartAgent:
-    def start(worker_id: str = "m1", services: tuple[str, ...] = (NOTES,), **more: str) -> AgentProcess:
+    def start(
+        worker_id: str = "m1", services: tuple[str, ...] = (NOTES,), kind: str = "cpu", **more: str
+    ) -> AgentProcess:
         variables = {"AGENT_SERVICES": ",".join(services), **more}
         log = tmp_path / f"{worker_id}.log"
-        process = AgentProcess(log, coordinator.url, services, worker_id, **variables)
+        process = AgentProcess(log, coordinator.url, services, worker_id, kind, **variables)
         started.append(process)
         return process
 
@@ -63,20 +68,12 @@ def test_direct(agent: StartAgent, coordinator: CoordinatorProcess, edge: Proxy)
     assert coordinator.workers()["m1"]["capabilities"]["edge_verified"] is True  # it was dialled back
 
 
-def test_direct_all_services_at_one_port(
-    agent: StartAgent, coordinator: CoordinatorProcess, edge: Proxy, unused_port: int
-) -> None:
+def test_direct_all_services_at_one_port(agent: StartAgent, coordinator: CoordinatorProcess, edge: Proxy) -> None:
+    unused_port = free_port()
     agent(services=(NOTES, DOCUMENTS), AGENT_PORT=str(unused_port))
     assert until(lambda: asked(edge, f"/service/{NOTES}/x")) == "m1"
     assert until(lambda: asked(edge, f"/service/{DOCUMENTS}/x")) == "m1"
     assert coordinator.service_url("m1", NOTES) == f"http://127.0.0.1:{unused_port}/service/{NOTES}"
-
-
-@pytest.fixture
-def unused_port() -> int:
-    from tests.e2e.processes import free_port
-
-    return free_port()
 
 
 def reversed_to(edge: Proxy) -> dict[str, str]:
@@ -192,3 +189,124 @@ def test_edge_and_coordinator_restart_and_the_machine_is_there_again(
     edge.signal(signal.SIGHUP)  # every process is replaced
     time.sleep(0.5)
     assert until(lambda: asked(edge, f"/service/{NOTES}/x")) == "m1"
+
+
+STANDIN = Path(__file__).parent.parent / "agent" / "cloudflared.py"
+
+
+def tunnelled(tmp_path: Path) -> dict[str, str]:
+    """By a program that prints what cloudflared prints: Cloudflare itself cannot be reached from a test."""
+    program = tmp_path / "cloudflared"
+    program.write_text(f'#!/bin/sh\nexec {sys.executable} {STANDIN} "$@"\n')
+    program.chmod(0o755)
+    return {"AGENT_EXPOSE": "tunnel", "CLOUDFLARED": str(program)}
+
+
+def target_of(process: AgentProcess) -> str:
+    """Where the tunnel program was told to bring requests: the agent's gateway."""
+    child = next(c for c in psutil.Process(process.pid).children() if "--url" in c.cmdline())
+    return child.cmdline()[child.cmdline().index("--url") + 1]
+
+
+def test_tunnel(agent: StartAgent, coordinator: CoordinatorProcess, tmp_path: Path) -> None:
+    process = agent(services=(NOTES, DOCUMENTS), **tunnelled(tmp_path))
+    url = coordinator.service_url("m1", NOTES)
+    host, _, path = url.removeprefix("https://").partition("/")
+    assert host.endswith(".trycloudflare.com")
+    assert path == f"service/{NOTES}"
+    worker = coordinator.workers()["m1"]
+    assert until(lambda: coordinator.workers()["m1"]["tunnel_url"]) == f"https://{host}"
+    assert worker["capabilities"]["tunnel_limits"]["max_requests_in_flight"] == 200
+    # what Cloudflare would bring, it brings to the gateway, by path
+    answer = httpx.get(f"{target_of(process)}/service/{NOTES}/a?b=c", headers={"Host": host})
+    assert answer.json()["path"] == "/a?b=c"
+    assert answer.json()["headers"]["X-Forwarded-Host"] == host
+    until(lambda: coordinator.service_url("m1", DOCUMENTS) == f"https://{host}/service/{DOCUMENTS}")
+    # its program dies, and has another name when it comes back: the coordinator learns of it
+    next(c for c in psutil.Process(process.pid).children() if "--url" in c.cmdline()).kill()
+    again = until(lambda: (u := coordinator.service_url("m1", NOTES)) != url and u)
+    assert again.endswith(f".trycloudflare.com/service/{NOTES}")
+    until(lambda: coordinator.workers()["m1"]["tunnel_url"] == again.removesuffix(f"/service/{NOTES}"))
+
+
+def test_named_tunnel(agent: StartAgent, coordinator: CoordinatorProcess, tmp_path: Path) -> None:
+    agent(**tunnelled(tmp_path), TUNNEL_URL="https://m1.example.org", TUNNEL_TOKEN="secret token")
+    assert coordinator.service_url("m1", NOTES) == f"https://m1.example.org/service/{NOTES}"
+    assert coordinator.workers()["m1"]["capabilities"]["tunnel_limits"] == {"seconds_of_silence": 100}
+
+
+def test_a_blocked_tunnel_is_told_in_one_line(agent: StartAgent, tmp_path: Path) -> None:
+    process = agent(**tunnelled(tmp_path), STANDIN_FAILS="1")
+    until(lambda: process.logged("Cloudflare gives no quick tunnel: try later, or give TUNNEL_TOKEN and TUNNEL_URL"))
+
+
+def test_the_owner_takes_the_machine_back_and_lends_it_again(
+    agent: StartAgent, coordinator: CoordinatorProcess, edge: Proxy
+) -> None:
+    process = agent(**reversed_to(edge))
+    until(lambda: asked(edge, f"/service/{NOTES}/x"))
+    pids = [child.pid for child in psutil.Process(process.pid).children()]
+    with ThreadPoolExecutor(1) as pool:
+        slow = pool.submit(asked, edge, f"/service/{NOTES}/sleep/1")
+        time.sleep(0.3)
+        process.signal(signal.SIGUSR1)
+        until(lambda: "m1" not in coordinator.workers())
+        assert slow.result() == "m1"  # what was under way ended well
+    until(lambda: not any(psutil.pid_exists(pid) for pid in pids))
+    assert process.logged("leaving")[0]["reason"] == "its owner has said so"
+    until(lambda: httpx.get(f"{edge.url}/service/{NOTES}/x").status_code == 503)
+    process.signal(signal.SIGUSR2)
+    assert until(lambda: asked(edge, f"/service/{NOTES}/x")) == "m1"
+
+
+def test_outside_its_hours_a_machine_does_not_join(agent: StartAgent, coordinator: CoordinatorProcess) -> None:
+    tomorrow = (datetime.now().astimezone() + timedelta(days=2)).strftime("%a")
+    process = agent(AGENT_HOURS=f"{tomorrow} 00:00-24:00")
+    until(lambda: process.logged("not lent"))
+    assert coordinator.workers() == {}
+    process.signal(signal.SIGTERM)
+    assert process.wait() == 0
+
+
+def test_a_service_that_is_down_costs_users_nothing_where_another_machine_has_it(
+    agent: StartAgent, edge: Proxy
+) -> None:
+    """Not even a POST: its own agent knows that it has seen nothing of the request."""
+    first = agent("m1", **reversed_to(edge))
+    agent("m2", **reversed_to(edge))
+    until(lambda: {asked(edge, f"/service/{NOTES}/x") for _ in range(8)} == {"m1", "m2"})
+    service = psutil.Process(first.pid).children()[0]
+    service.suspend()  # keeps its port, so that nothing else is started there meanwhile
+    service.kill()
+    statuses = [httpx.post(f"{edge.url}/service/{NOTES}/echo", content=b"x").status_code for _ in range(20)]
+    assert set(statuses) == {200}
+
+
+def test_an_edge_machine_runs_the_edge_tiers_own_services(
+    agent: StartAgent, coordinator: CoordinatorProcess, tmp_path: Path
+) -> None:
+    ports = {name: free_port() for name in ("coordinator", "edge-proxy", "load-balancer")}
+    services = tmp_path / "edge.toml"
+    built_in = (ROOT / "coordinator" / "agent" / "services.toml").read_text()
+    for name, port in ports.items():
+        built_in = built_in.replace(f"[services.{name}]\n", f"[services.{name}]\nport = {port}\n")
+    services.write_text(built_in)
+    agent("u1", kind="cpu")
+    for machine, own in (("e1", "coordinator,edge-proxy"), ("e2", "load-balancer")):
+        agent(machine, (), kind="edge", AGENT_SERVICES=own, AGENT_SERVICES_FILE=str(services))
+    for machine, name in (("e1", "coordinator"), ("e1", "edge-proxy"), ("e2", "load-balancer")):
+        assert coordinator.service_url(machine, name) == f"http://127.0.0.1:{ports[name]}"
+    assert until(lambda: httpx.get(f"http://127.0.0.1:{ports['coordinator']}/health").status_code == 200)
+    for entrance in ("edge-proxy", "load-balancer"):  # the one finds the machine, the other finds the one
+        path = f"http://127.0.0.1:{ports[entrance]}/service/{NOTES}/x"
+        assert until(lambda url=path: (a := httpx.get(url)).status_code == 200 and a.json()["name"]) == "u1"
+
+
+@pytest.mark.parametrize("kind", ["gpu", "storage"])
+def test_machines_of_the_other_tiers_serve_too(
+    agent: StartAgent, coordinator: CoordinatorProcess, edge: Proxy, kind: str
+) -> None:
+    service = {"gpu": "llm-inference", "storage": "chromadb"}[kind]
+    agent("m1", (service,), kind=kind, **reversed_to(edge))
+    assert until(lambda: asked(edge, f"/service/{service}/x")) == "m1"
+    assert coordinator.workers()["m1"]["worker_type"] == kind

@@ -99,6 +99,9 @@ class MockTransport:
     def get_extra_info(self, name: str, default: Any = None) -> Any:
         return (self._peer, 50000) if name == "peername" else default
 
+    def set_protocol(self, protocol: Any) -> None:
+        self.protocol = protocol
+
     def set_write_buffer_limits(self, high: int, low: int) -> None:
         self._high, self._low = high, low
 
