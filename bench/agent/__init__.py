@@ -1,0 +1,1 @@
+"""What the agent promises, measured: how soon a machine serves, what reverse dial costs, what is left behind."""
