@@ -1,9 +1,10 @@
-# One image for every program; the command chooses. The health check is the edge proxy's, so the others bring theirs:
-#   docker run -p 8787:8787 -e COORDINATOR_URL=http://coordinator:8080 edgeproxy
-#   docker run -p 8090:8090 --health-cmd "edgeproxy healthcheck balance" ... edgeproxy edgeproxy balance
-#   docker run -p 8080:8080 --no-healthcheck -e API_KEY_FILE=/run/secrets/key edgeproxy coordinator serve
-#   docker run --no-healthcheck -e COORDINATOR_URL=http://coordinator:8080 -e API_KEY_FILE=... edgeproxy coordinator agent
-# The root file system may be read-only (--read-only --tmpfs /tmp).
+# The one image of every machine, `universal-worker`; the command chooses what it is. With none it is an agent:
+#   docker run -d -e COORDINATOR_URL=https://fleet.example -e API_KEY=... universal-worker
+#   docker run -d --gpus all ...                                       with NVIDIA's cards
+#   docker run -d -p 8080:8080 -e API_KEY=... universal-worker coordinator serve
+#   docker run -d -p 8787:8787 -e COORDINATOR_URL=... universal-worker edgeproxy serve
+#   docker run -d -p 8090:8090 -e COORDINATOR_URL=... universal-worker edgeproxy balance
+# The root file system may be read-only (--read-only --tmpfs /tmp); /data is where services keep what they store.
 
 ARG PYTHON=3.13
 
@@ -18,15 +19,18 @@ COPY coordinator ./coordinator
 RUN /opt/edgeproxy/bin/pip install .
 
 FROM python:${PYTHON}-slim
-LABEL org.opencontainers.image.title="edgeproxy" \
-      org.opencontainers.image.description="Edge proxy, load balancer and coordinator that make lent machines one service" \
+LABEL org.opencontainers.image.title="universal-worker" \
+      org.opencontainers.image.description="Edge proxy, load balancer, coordinator and agent that make lent machines one service" \
       org.opencontainers.image.licenses="Apache-2.0"
-ENV PATH=/opt/edgeproxy/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
+ENV PATH=/opt/edgeproxy/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 AGENT_DATA=/data \
+    NVIDIA_VISIBLE_DEVICES=all NVIDIA_DRIVER_CAPABILITIES=compute,utility
 COPY --from=build /opt/edgeproxy /opt/edgeproxy
+RUN install -d -o 65532 -g 65532 /data
 USER 65532:65532
 WORKDIR /tmp
+VOLUME /data
 EXPOSE 8080 8787 8090
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=15s --timeout=5s --start-period=20s --retries=3 \
-    CMD ["python", "-m", "edgeproxy", "healthcheck"]
-CMD ["edgeproxy", "serve"]
+    CMD ["python", "-m", "coordinator", "healthcheck"]
+CMD ["coordinator", "agent"]

@@ -130,6 +130,16 @@ def _show(what: str, columns: Sequence["Column"], url: str | None, json: bool) -
 
 
 @app.command()
+def healthcheck() -> None:
+    """Whether what this container was started with serves: exit code 0 if so."""
+    import os
+
+    from coordinator.healthcheck import healthcheck as check
+
+    raise typer.Exit(check(os.environ))
+
+
+@app.command()
 def version() -> None:
     """Print the version."""
     typer.echo(f"coordinator {__version__}")

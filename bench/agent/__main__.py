@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from statistics import median
 from typing import Annotated
 
+import structlog
 import typer
 import uvloop
 from rich.console import Console
@@ -33,6 +35,7 @@ def main(
     broken: Annotated[int, typer.Option(min=1, help="Connections that are broken under load.")] = 100,
 ) -> None:
     """Measure how soon a lent machine serves, what reverse dial costs and survives, what is left behind."""
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
     good = True
     with tempfile.TemporaryDirectory() as name:
         for passed, text in _measured(Path(name), only or list(WHAT), cycles, agents, rounds, seconds, broken):
@@ -56,7 +59,8 @@ def _measured(
         yield (
             found.ratio <= RATIO,
             f"reverse {found.reverse_us:.1f} us a request at the edge, direct {found.direct_us:.1f}: "
-            f"x {found.ratio:.3f} (goal {RATIO:g}); the agent's own share {found.agent_us:.1f} us",
+            f"x {found.ratio:.3f} (goal {RATIO:g}); to the service itself, without an agent between, "
+            f"{found.plain_us:.1f}; the agent's own share {found.agent_us:.1f} us",
         )
     if "disconnects" in only:
         told = asyncio.run(disconnects(directory, broken))

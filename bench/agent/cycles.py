@@ -56,7 +56,8 @@ async def of_services(directory: Path, cycles: int) -> Left:
         for _ in range(cycles):
             await one()
         now = _counts(directory)
-    left.processes, left.descriptors, left.files = now[0] - processes, now[1] - descriptors, now[2] - files
+    left.processes, left.files = now[0] - processes, now[2] - files
+    left.descriptors = max(0, now[1] - descriptors)  # some of before may have been closed since
     left.ports = int(not _free(port))
     return left
 

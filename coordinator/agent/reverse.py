@@ -25,6 +25,7 @@ MOST: Final = 128  # connections to one process; the edge takes 256
 AT_ONCE: Final = 32  # connections that are being opened to one edge
 TRIES: Final = 8  # a process: so many connections land elsewhere before we pause
 TIMEOUT: Final = 5.0  # seconds for connect, TLS and 101
+PACE: Final = 0.005  # seconds between two looks under load: one look serves all requests of that time
 LOOK: Final = 1.0  # seconds until we look again whether all is there
 MAX_HEAD: Final = 8 * 1024
 
@@ -126,6 +127,7 @@ class EdgeLines:
         elif self.fault and not self.connected and not self._dials:
             await asyncio.sleep(self._backoff.next())
             return
+        await asyncio.sleep(PACE)
         try:
             async with asyncio.timeout(LOOK):
                 await self._wake.wait()

@@ -74,6 +74,8 @@ class Waiting(NamedTuple):
 class Lobby:
     """One machine's connections in this process. All its services share them: `idle` is the same list for all."""
 
+    __slots__ = ("_gone", "_timer", "edge", "home", "idle", "services", "sockets", "waiting")
+
     def __init__(self, edge: Edge, machine: str) -> None:
         self.edge = edge
         self.idle: list[object] = []
@@ -102,8 +104,7 @@ class Lobby:
 
     def rested(self) -> None:
         """A connection is free: the next who waits gets it."""
-        if self.waiting:
-            self.edge.loop.call_soon(self._serve)
+        self.edge.loop.call_soon(self._serve)
 
     def left(self, connection: ReverseConnection) -> None:
         self.sockets.discard(connection)
@@ -181,7 +182,8 @@ class ReverseConnection(UpstreamConnection):
         UpstreamConnection.rest(self)
         if not self.closing:
             self.read_deadline = self.edge.clock.now + IDLE_LIMIT
-            self.lobby.rested()
+            if self.lobby.waiting:
+                self.lobby.rested()
 
     def _answer_begins(self, exchange: Exchange, head: ResponseHead, rest: bytes) -> None:
         if head.status >= 502 and NOT_SENT in head.fields and exchange.replayable:

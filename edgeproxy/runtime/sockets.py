@@ -1,9 +1,14 @@
 """Listening sockets: one a process on the same port (SO_REUSEPORT); the kernel spreads connections."""
 
 import errno
+import os
 import socket
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
+
+FIRST_FD = 3  # SD_LISTEN_FDS_START of sd-daemon.h
+MOST_FDS = 64
 
 _HINTS = {
     errno.EADDRINUSE: "another program uses it: end that, or choose another port",
@@ -33,7 +38,9 @@ class ListenError(OSError):
 
 
 def listen(bind: Bind, count: int, backlog: int = 1024) -> list[socket.socket]:
-    """`count` non-blocking sockets that share the port; ListenError if it is taken."""
+    """`count` non-blocking sockets that share the port, systemd's if it has opened that; ListenError if it is taken."""
+    if given := activated(bind):
+        return [given, *(given.dup() for _ in range(count - 1))]
     made: list[socket.socket] = []
     try:
         family, _, _, _, address = _resolve(bind)
@@ -50,6 +57,32 @@ def listen(bind: Bind, count: int, backlog: int = 1024) -> list[socket.socket]:
             sock.close()
         raise ListenError(bind, error) from error
     return made
+
+
+def activated(bind: Bind, environ: Mapping[str, str] = os.environ, first: int = FIRST_FD) -> socket.socket | None:
+    """The socket for that port that systemd has opened for us (sd_listen_fds(3)), if any."""
+    if environ.get("LISTEN_PID") != str(os.getpid()) or not bind.port:
+        return None
+    count = environ.get("LISTEN_FDS", "")
+    for fd in range(first, first + (min(int(count), MOST_FDS) if count.isdecimal() else 0)):
+        sock = _stream_at(fd, bind.port)
+        if sock is not None:
+            sock.setblocking(False)
+            return sock
+    return None
+
+
+def _stream_at(fd: int, port: int) -> socket.socket | None:
+    """A copy of that descriptor, if it is a TCP socket of the port; ours alone, and not for what we start."""
+    try:
+        copy = socket.socket(fileno=os.dup(fd))
+    except OSError:
+        return None
+    inet = copy.family in (socket.AF_INET, socket.AF_INET6) and copy.type == socket.SOCK_STREAM
+    if inet and copy.getsockname()[1] == port:
+        return copy
+    copy.close()
+    return None
 
 
 def _resolve(bind: Bind) -> tuple[Any, ...]:

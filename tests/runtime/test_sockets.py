@@ -1,13 +1,14 @@
 """Listeners: shared among our processes, with nobody else."""
 
 import errno
+import os
 import socket
 from collections.abc import Iterator
 from contextlib import ExitStack
 
 import pytest
 
-from edgeproxy.runtime.sockets import Bind, ListenError, listen
+from edgeproxy.runtime.sockets import Bind, ListenError, activated, listen
 
 
 @pytest.fixture
@@ -59,3 +60,33 @@ def test_a_host_that_is_no_address_is_refused() -> None:
 @pytest.mark.parametrize(("host", "shown"), [("127.0.0.1", "127.0.0.1:80"), ("::1", "[::1]:80")])
 def test_an_address_is_shown_as_in_a_url(host: str, shown: str) -> None:
     assert str(Bind(host, 80)) == shown
+
+
+def test_the_socket_that_systemd_has_opened_is_taken() -> None:
+    with socket.socket() as theirs, socket.socket() as other:
+        for sock in (other, theirs):
+            sock.bind(("127.0.0.1", 0))
+            sock.listen()
+        port = theirs.getsockname()[1]
+        low, high = sorted((other.fileno(), theirs.fileno()))
+        environ = {"LISTEN_PID": str(os.getpid()), "LISTEN_FDS": str(high - low + 1)}
+        taken = activated(Bind("0.0.0.0", port), environ, low)
+        assert taken is not None
+        with taken:
+            assert taken.getsockname()[1] == port
+            assert not taken.getblocking()
+            assert not taken.get_inheritable()
+            with socket.create_connection(("127.0.0.1", port)):
+                taken.setblocking(True)
+                taken.accept()[0].close()
+
+
+@pytest.mark.parametrize(
+    "environ",
+    [{}, {"LISTEN_PID": "1", "LISTEN_FDS": "1"}, {"LISTEN_PID": "me", "LISTEN_FDS": "x"}, {"LISTEN_PID": "me"}],
+)
+def test_what_systemd_has_opened_for_others_is_not(environ: dict[str, str]) -> None:
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        environ = {name: str(os.getpid()) if value == "me" else value for name, value in environ.items()}
+        assert activated(Bind("127.0.0.1", sock.getsockname()[1]), environ, sock.fileno()) is None
