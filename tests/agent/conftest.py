@@ -3,7 +3,12 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
 import pytest
+from aiohttp import web
 
+from coordinator.api.app import build_app
+from coordinator.api.state import State, new_worker_id
+from coordinator.registry import Registry
+from edgeproxy.cluster.client import CoordinatorClient
 from tests.agent.standin import Agent, Coordinator
 
 StartAgent = Callable[..., Awaitable[Agent]]
@@ -37,3 +42,15 @@ async def start(coordinator: Coordinator, tmp_path: Path) -> AsyncIterator[Start
     yield start_one
     for agent in agents:
         await agent.close()
+
+
+@pytest.fixture
+async def client_of_real_coordinator() -> AsyncIterator[CoordinatorClient]:
+    """One that dials back."""
+    state = State(Registry(heartbeat_interval=1.0, new_id=new_worker_id))
+    runner = web.AppRunner(build_app(state), shutdown_timeout=1.0)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    async with CoordinatorClient(f"http://127.0.0.1:{runner.addresses[0][1]}") as client:
+        yield client
+    await runner.cleanup()

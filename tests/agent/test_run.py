@@ -4,6 +4,7 @@ import asyncio
 import os
 import signal
 import socket
+import sys
 from pathlib import Path
 
 import pytest
@@ -182,6 +183,21 @@ async def test_what_is_not_allowed_is_refused_and_the_rest_runs(start: StartAgen
     assert coordinator.registrations[0]["runnable"] == [DOCUMENTS]
     refused = [e["service"] for e in agent.log if e["event"].startswith("refused: ")]
     assert refused == ["neo4j", NOTES]  # each once
+    assert coordinator.beats[-1]["services_status"] == {DOCUMENTS: "healthy", "neo4j": "refused", NOTES: "refused"}
+
+
+async def test_a_missing_program_is_told_and_the_rest_runs(
+    start: StartAgent, coordinator: Coordinator, tmp_path: Path
+) -> None:
+    file = tmp_path / "more.toml"
+    coordinator.assigned = [DOCUMENTS, NOTES]
+    good = [sys.executable, str(Path(__file__).with_name("service.py")), "{host}", "{port}"]
+    file.write_text(f'[services.{DOCUMENTS}]\ncommand = {good}\n[services.{NOTES}]\ncommand = ["no-such-program"]\n')
+    agent = await start(AGENT_SERVICES_FILE=str(file))
+    await coordinator.healthy(DOCUMENTS)
+    told = {entry["service"]: entry["reason"] for entry in agent.logged("cannot be run here")}
+    assert told[NOTES] == "no-such-program is not installed, or not in PATH"
+    assert NOTES not in coordinator.registrations[0]["runnable"]
 
 
 async def test_a_port_that_is_taken_gives_the_next_free_one(start: StartAgent, coordinator: Coordinator) -> None:
