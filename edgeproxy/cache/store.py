@@ -15,7 +15,7 @@ MAX_VARIANTS = 8
 
 class Entry:
     """One stored answer. `fields` are its end-to-end field lines without Age; `born` is when it was made, on the
-    clock of the process, by what the answer said of its age."""
+    clock of the process, by what the answer said of its age; `shown` is how its head begins at `shown_age`."""
 
     __slots__ = (
         "body",
@@ -26,6 +26,8 @@ class Entry:
         "last_modified",
         "lifetime",
         "selected",
+        "shown",
+        "shown_age",
         "size",
         "status",
         "vary",
@@ -55,10 +57,13 @@ class Entry:
         self.selected = selected
         self.etag = etag
         self.last_modified = last_modified
+        self.shown = b""
+        self.shown_age = -1
         self.size = len(key) + len(fields) + len(body) + sum(map(len, selected)) + ENTRY_OVERHEAD
 
     def age(self, now: float) -> int:
-        return max(0, int(now - self.born))
+        age = int(now - self.born)
+        return age if age > 0 else 0
 
 
 class Store:

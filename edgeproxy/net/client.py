@@ -22,7 +22,7 @@ from edgeproxy.http.scan import head_end, tail
 from edgeproxy.net.edge import Edge
 from edgeproxy.net.upload import UploadingConnection
 from edgeproxy.policy.address import Networks, is_trusted
-from edgeproxy.proxy.caching import consult, stored_head
+from edgeproxy.proxy.caching import consult, stored_answer
 from edgeproxy.proxy.exchange import TUNNEL, UNTIL_END, Exchange
 from edgeproxy.proxy.pipeline import guard
 
@@ -215,9 +215,11 @@ class ClientConnection(UploadingConnection):
             self.answer(exchange, found)
             return True
         exchange.close = exchange.close or not exchange.request_done or edge.draining
-        head, body = stored_head(found, exchange, edge.clock.now)
-        exchange.bytes_out = len(body)
-        self.transport.writelines((head, body))
+        answer, body = stored_answer(found, exchange, edge.clock.now)
+        if body:
+            self.transport.writelines((answer, body))
+        else:
+            self.write(answer)
         self.finish(exchange)
         return True
 

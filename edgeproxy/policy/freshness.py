@@ -70,7 +70,7 @@ class Asked:
         self.etags: bytes | None = None
         self.modified_since: bytes | None = None
         self.whole = True
-        if _ASKING.search(lines):
+        if lines:
             self._read(fields_of(lines, _REQUEST_NAMES))
 
     def _read(self, fields: dict[bytes, bytes]) -> None:
@@ -120,6 +120,14 @@ class Said:
         self.lifetime = 0
         if status in STORABLE_STATUSES and self.vary is not None and b"set-cookie" not in fields:
             self.lifetime = _lifetime(fields, asked)
+
+
+_NOTHING = Asked(b"")
+
+
+def asked_by(lines: bytes) -> Asked:
+    """What a request with these field lines wants; most want nothing, and share one answer to that."""
+    return Asked(lines) if _ASKING.search(lines) else _NOTHING
 
 
 def _varying(value: bytes) -> tuple[bytes, ...] | None:
@@ -185,7 +193,9 @@ def _weak(etag: bytes) -> bytes:
 
 def selected(lines: bytes, vary: tuple[bytes, ...]) -> tuple[bytes, ...]:
     """The values of the request fields that an answer depends on, in their order (section 4.1)."""
-    if not vary:
-        return ()
+    return _values(lines, vary) if vary else ()
+
+
+def _values(lines: bytes, vary: tuple[bytes, ...]) -> tuple[bytes, ...]:
     fields = fields_of(lines, frozenset(vary))
     return tuple(fields.get(name, b"\x00") for name in vary)  # NUL: absent, which is not the same as empty

@@ -13,7 +13,7 @@ from edgeproxy.errors import NOT_STORED, Fault
 from edgeproxy.http.answer import STATUS_LINES
 from edgeproxy.http.framing import NO_BODY, UNTIL_CLOSE, content_length
 from edgeproxy.http.response import ResponseHead
-from edgeproxy.policy.freshness import Asked, Said, fresh, selected, unchanged
+from edgeproxy.policy.freshness import Asked, Said, asked_by, fresh, selected, unchanged
 from edgeproxy.proxy.exchange import Exchange
 from edgeproxy.proxy.relay import VIA
 
@@ -23,6 +23,7 @@ LENT_LIFETIME = 60
 _SAFE = frozenset({b"GET", b"HEAD", b"OPTIONS"})
 _STATUS = b"Cache-Status: edgeproxy; "  # RFC 9211
 _AGE = b"age"
+_LARGE = 16 * 1024  # bytes that it pays not to copy
 
 
 class Recorder(Protocol):
@@ -53,7 +54,7 @@ def _look_up(store: Store, exchange: Exchange, now: float) -> Entry | Fault | by
     if head.method not in _SAFE:
         exchange.record = Invalidation(store, key_of(exchange))
         return b"fwd=method"
-    asked = Asked(head.fields)
+    asked = asked_by(head.fields)
     if head.method == b"OPTIONS" or head.length > 0 or head.length < NO_BODY or head.websocket_key or not asked.whole:
         return b"fwd=bypass"
     key = key_of(exchange)
@@ -79,36 +80,46 @@ def key_of(exchange: Exchange) -> bytes:
     """Everything that the worker may make its answer of beside what `Vary` names: who was asked, by the word of a
     trusted proxy too, and for what (RFC 9111 section 2)."""
     head = exchange.head
-    told = head.forwarded if head.forwarded and exchange.client.trusted else ()
-    proxied = b"".join(b"%b=%b " % (name.lower(), value) for name, value in told if _names_a_site(name.lower()))
-    return head.host.lower() + b" " + proxied + head.target
+    site = head.host.lower() + b" "
+    if head.forwarded and exchange.client.trusted:
+        site += _told(head.forwarded)
+    return site + head.target
+
+
+def _told(forwarded: list[tuple[bytes, bytes]]) -> bytes:
+    return b"".join(b"%b=%b " % (name.lower(), value) for name, value in forwarded if _names_a_site(name.lower()))
 
 
 def _names_a_site(name: bytes) -> bool:
     return name == b"forwarded" or (name.startswith(b"x-forwarded-") and name != b"x-forwarded-for")
 
 
-def stored_head(entry: Entry, exchange: Exchange, now: float) -> tuple[bytes, bytes]:
-    """The head of an answer from the store, and the body that follows it: none to HEAD, and none where the client has
-    it (304)."""
-    asked = Asked(exchange.head.fields)
+def stored_answer(entry: Entry, exchange: Exchange, now: float) -> tuple[bytes, bytes]:
+    """An answer from the store: all of it, or where it is large its head and its body. To HEAD, and where the client
+    has it (304), it has none."""
+    asked = asked_by(exchange.head.fields)
     known = entry.status == 200 and unchanged(asked, entry.etag, entry.last_modified)
-    exchange.status = 304 if known else entry.status
     age = entry.age(now)
-    length = b"" if known or entry.status == 204 else content_length(len(entry.body))
-    head = b"".join(
-        (
-            STATUS_LINES[exchange.status],
-            entry.fields,
-            length,
-            b"Age: %d\r\n%bhit; ttl=%d\r\n" % (age, _STATUS, entry.lifetime - age),
-            VIA,
-            b"X-Request-ID: ",
-            exchange.request_id,
-            _connection(exchange),
-        )
-    )
-    return head, b"" if known or exchange.head.method == b"HEAD" else entry.body
+    if known:
+        exchange.status = 304
+        begin = _beginning(entry, age, 304)
+    else:
+        exchange.status = entry.status
+        if entry.shown_age != age:  # in one second all begin alike
+            entry.shown, entry.shown_age = _beginning(entry, age, entry.status), age
+        begin = entry.shown
+    body = b"" if known or exchange.head.method == b"HEAD" else entry.body
+    exchange.bytes_out = len(body)
+    large = len(body) > _LARGE
+    answer = b"".join((begin, exchange.request_id, _connection(exchange), b"" if large else body))
+    return answer, body if large else b""
+
+
+def _beginning(entry: Entry, age: int, status: int) -> bytes:
+    """The head as far as the request's id."""
+    length = b"" if status in (204, 304) else content_length(len(entry.body))
+    told = b"Age: %d\r\n%bhit; ttl=%d\r\n" % (age, _STATUS, entry.lifetime - age)
+    return b"".join((STATUS_LINES[status], entry.fields, length, told, VIA, b"X-Request-ID: "))
 
 
 def _connection(exchange: Exchange) -> bytes:
@@ -145,7 +156,7 @@ class Recording:
             self._fields += date
         self._born = now - said.age
         if head.length >= NO_BODY:
-            exchange.cache_status = exchange.cache_status[:-2] + b"; stored\r\n"
+            exchange.cache_status = exchange.cache_status.replace(b"\r\n", b"; stored\r\n")
         return True
 
     def add(self, payload: bytes) -> None:
