@@ -6,7 +6,7 @@ PIP    := $(BIN)/pip install --quiet --disable-pip-version-check
 WAY    := $(shell find edgeproxy -name '*.pxd')
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test lint bench clean
+.PHONY: help install run test fuzz lint bench clean
 
 help: ## what there is to make
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
@@ -30,7 +30,10 @@ run: $(VENV)/.installed ## bring up the demo fleet; Ctrl-C ends it
 
 test: $(VENV)/.test ## run every test, those of the wire also interpreted
 	$(BIN)/python -m pytest
-	EDGEPROXY_PURE=1 $(BIN)/python -m pytest tests/http tests/policy tests/proxy tests/net tests/wire
+	EDGEPROXY_PURE=1 $(BIN)/python -m pytest tests/http tests/policy tests/proxy tests/net tests/wire tests/fuzz
+
+fuzz: $(VENV)/.test ## a minute of inputs that nobody would write, against llhttp and h11
+	$(BIN)/python -m tests.fuzz --seconds 60
 
 lint: $(VENV)/.test ## ruff, mypy --strict, import-linter
 	$(BIN)/ruff check .
