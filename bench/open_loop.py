@@ -79,6 +79,12 @@ class OpenLoop:
             raise self._error
         return self.found
 
+    def begin_anew(self) -> None:
+        """The same connections, and nothing measured so far."""
+        self.found = Latencies()
+        self._ended = False
+        self._done.clear()
+
     def close(self) -> None:
         for task in self._dialling:
             task.cancel()

@@ -1,8 +1,12 @@
 """What is asked of every peer, and what we want our own figures to be: one file a kind of scenario."""
 
+from collections.abc import Iterator
+from typing import Any
+
 from bench.peers import Setup
 from bench.scenarios.base import KIB, MIB, Column, Figures, Goal, Plan, Scenario, Target
 from bench.scenarios.idle import Idle
+from bench.scenarios.latency import Latency
 from bench.scenarios.leave import Leave
 from bench.scenarios.race import Race
 from bench.scenarios.rate import Rate
@@ -16,6 +20,24 @@ FASTEST = ("edgeproxy", "nginx", "haproxy")
 GUARDED = "1 KiB GET with access log, rate limit and API key check"
 
 
+
+
+def _curves() -> Iterator[Rate]:
+    """The figures as one thing grows and the rest stays: not by default, `--curves` asks for them."""
+    for connections in (1, 8, 64, 256, 1024):
+        title = f"1 KiB GET, {connections} connections"
+        yield _point("connections", connections, title, connections=connections, download=KIB)
+    for size in (KIB, 16 * KIB, 128 * KIB, MIB, 8 * MIB, 32 * MIB):
+        yield _point("body", size, f"GET of {size // KIB} KiB", connections=8, download=size)
+    for workers in (1, 4, 16, 64):
+        title = f"1 KiB GET, {workers} workers"
+        yield _point("workers", workers, title, connections=64, download=KIB, setup=Setup(workers=workers))
+
+
+def _point(curve: str, at: int, title: str, **how: Any) -> Rate:
+    return Rate(f"{curve}-{at}", title, FASTEST, by_default=False, curve=(curve, at), **how)
+
+
 SCENARIOS: dict[str, Scenario] = {
     scenario.name: scenario
     for scenario in (
@@ -25,10 +47,12 @@ SCENARIOS: dict[str, Scenario] = {
         Rate("body-10m", "10 MiB response body", BULK, connections=8, download=10 * MIB),
         Rate("upload-10m", "10 MiB upload", BULK, connections=8, upload=10 * MIB),
         Rate("post-4k", "4 KiB POST", SMALL, connections=64, upload=4 * KIB, by_default=False),
+        Latency(),
         Streams(),
         Idle(),
         Leave(),
         Race(),
+        *_curves(),
     )
 }
 

@@ -9,8 +9,8 @@ from time import process_time
 import h11
 
 from edgeproxy.errors import BAD_RESPONSE, MALFORMED, Fault, ProtocolError, Source
-from edgeproxy.http import response
 from edgeproxy.http.body import BodyReader
+from edgeproxy.http.bounds import USUAL
 from edgeproxy.http.chunked import chunk
 from edgeproxy.http.fields import (
     PLAIN,
@@ -22,7 +22,7 @@ from edgeproxy.http.fields import (
     FieldNames,
 )
 from edgeproxy.http.framing import NO_BODY, UNTIL_CHUNKED, UNTIL_CLOSE
-from edgeproxy.http.request import MAX_FIELDS, RequestHead, parse_request
+from edgeproxy.http.request import RequestHead, parse_request
 from edgeproxy.http.response import ResponseHead, parse_response
 from edgeproxy.http.scan import head_end
 from edgeproxy.policy.worker import Worker
@@ -70,7 +70,7 @@ def _check_request(data: bytes) -> bool:
         return False
     assert len(head.fields) <= 2 * end + OVERHEAD
     _witness_request(head, data[: end + 4])
-    if head.count <= MAX_FIELDS - ADDED:
+    if head.count <= USUAL.fields - ADDED:
         _relay_request(data[: end + 4])
     _read_body(head.length, data[end + 4 :], MALFORMED)
     return True
@@ -156,7 +156,7 @@ def _check_response(data: bytes) -> bool:
         return False
     assert len(head.fields) + len(head.guarded) <= 2 * end + OVERHEAD
     _witness_response(head, data[: end + 4])
-    if head.count <= response.MAX_FIELDS - ADDED:
+    if head.count <= USUAL.fields - ADDED:
         _relay_response(data[: end + 4], head)
     _read_body(head.length, data[end + 4 :], BAD_RESPONSE)
     return True
