@@ -26,7 +26,7 @@ from edgeproxy.http.request import RequestHead, parse_request
 from edgeproxy.http.response import ResponseHead, parse_response
 from edgeproxy.http.scan import head_end
 from edgeproxy.policy.worker import Worker
-from edgeproxy.proxy.relay import interim_head, request_head, response_head
+from edgeproxy.proxy.relay import interim_head, request_head, response_start
 from tests import witnesses
 from tests.fuzz.corpus import CHUNKS, REQUEST, RESPONSE
 from tests.proxy.test_relay import exchange
@@ -190,7 +190,7 @@ def _witness_response(head: ResponseHead, data: bytes) -> None:
 
 
 def _relay_response(data: bytes, head: ResponseHead) -> None:
-    sent = interim_head(head) if head.status < 200 else response_head(exchange(ASKED), head)
+    sent = interim_head(head) if head.status < 200 else response_start(exchange(ASKED), head, b"", False)
     again = parse_response(sent, _head_end(sent), False)
     assert (again.status, again.minor) == (head.status, 1)
     assert again.length == (UNTIL_CHUNKED if head.length == UNTIL_CLOSE else head.length)
