@@ -55,7 +55,5 @@ def _routing(site: Site) -> dict[str, str]:
     servers = "\n    ".join(f"server {host} {host}:{site.upstream_port}" for host in site.setup.hosts)
     return {
         "routes": "\n    ".join(f"use_backend {name} if {{ path_beg /service/{name}/ }}" for name in services),
-        "backends": "\n".join(
-            BACKEND % (name, servers, extra) for name, extra in {"workers": "", **services}.items()
-        ),
+        "backends": "\n".join(BACKEND % (name, servers, extra) for name, extra in {"workers": "", **services}.items()),
     }

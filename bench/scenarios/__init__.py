@@ -20,8 +20,6 @@ FASTEST = ("edgeproxy", "nginx", "haproxy")
 GUARDED = "1 KiB GET with access log, rate limit and API key check"
 
 
-
-
 def _curves() -> Iterator[Rate]:
     """The figures as one thing grows and the rest stays: not by default, `--curves` asks for them."""
     for connections in (1, 8, 64, 256, 1024):
@@ -57,24 +55,24 @@ SCENARIOS: dict[str, Scenario] = {
 }
 
 GOALS = (
-    Goal("get-1k", "cpu_us", 1.0, against=("nginx",)),
-    Goal("get-1k", "cpu_us", 1.0, against=("haproxy",)),
-    Goal("get-1k", "cpu_us", 0.25, against=("aiohttp",)),
-    Goal("get-1k-guarded", "cpu_us", 1.0, against=("nginx",)),
-    Goal("get-1k-guarded", "cpu_us", 1.0, against=("haproxy",)),
-    Goal("get-1k-tls", "cpu_us", 1.05, against=("nginx",)),
-    Goal("body-10m", "cpu_us", 0.7, against=STOCK),
-    Goal("body-10m", "cpu_us", 0.7, against=TUNED),
-    Goal("upload-10m", "cpu_us", 0.7, against=STOCK),
-    Goal("upload-10m", "cpu_us", 0.7, against=TUNED),
-    Goal("stream", "added_p99_ms", 2.0),
-    Goal("stream", "kib", 16.0),
-    Goal("idle", "kib", 4.0),
-    Goal("leave", "p99_ms", 100.0),
-    Goal("race", "get_errors", 0),
-    Goal("race", "declared_errors", 0),
-    Goal("race", "post_not_502", 0),
-    Goal("race", "post_twice", 0),
+    Goal("get-1k", "cpu_us", 1.0, against=("nginx",), name="get-1k-nginx"),
+    Goal("get-1k", "cpu_us", 1.0, against=("haproxy",), name="get-1k-haproxy"),
+    Goal("get-1k", "cpu_us", 0.25, against=("aiohttp",), name="get-1k-aiohttp"),
+    Goal("get-1k-guarded", "cpu_us", 1.0, against=("nginx",), name="get-1k-guarded-nginx"),
+    Goal("get-1k-guarded", "cpu_us", 1.0, against=("haproxy",), name="get-1k-guarded-haproxy"),
+    Goal("get-1k-tls", "cpu_us", 1.05, against=("nginx",), name="get-1k-tls-nginx"),
+    Goal("body-10m", "cpu_us", 0.7, against=STOCK, name="body-10m-best"),
+    Goal("body-10m", "cpu_us", 0.7, against=TUNED, name="body-10m-tuned"),
+    Goal("upload-10m", "cpu_us", 0.7, against=STOCK, name="upload-10m-best"),
+    Goal("upload-10m", "cpu_us", 0.7, against=TUNED, name="upload-10m-tuned"),
+    Goal("stream", "added_p99_ms", 2.0, name="stream-added"),
+    Goal("stream", "kib", 16.0, name="stream-memory"),
+    Goal("idle", "kib", 4.0, name="idle-memory"),
+    Goal("leave", "p99_ms", 100.0, name="leave-p99"),
+    Goal("race", "get_errors", 0, name="race-get"),
+    Goal("race", "declared_errors", 0, name="race-declared"),
+    Goal("race", "post_not_502", 0, name="race-502"),
+    Goal("race", "post_twice", 0, name="race-twice"),
 )
 
 __all__ = ["GOALS", "SCENARIOS", "Column", "Figures", "Goal", "Plan", "Scenario", "Target"]

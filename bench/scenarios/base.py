@@ -92,3 +92,5 @@ class Goal:
     at_most: float
     against: tuple[str, ...] = ()
     peer: str = "edgeproxy"
+    name: str = ""
+    """In `goals.toml`."""

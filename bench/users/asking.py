@@ -9,6 +9,7 @@ from typing import Any
 
 from locust.contrib.fasthttp import FastHttpUser
 
+from bench.users import REGIONS
 from coordinator.demo.sample import LETTER, letter
 
 QUESTIONS = (
@@ -95,6 +96,7 @@ def registration(worker_id: str) -> dict[str, Any]:
     return {
         "worker_id": worker_id,
         "tunnel_url": "http://127.0.0.1:9",
+        "region": random.choice(REGIONS),
         "capabilities": {"worker_type": "cpu", "cpu_cores": 4, "ram": "8GB"},
         "services": [],
     }

@@ -19,7 +19,7 @@ from time import monotonic, sleep
 from typing import Any
 
 from bench.launch import ROOT, StartFailed, ended, free_port
-from bench.users.targets import RESULT
+from bench.users import RESULT
 
 READY_S = 90.0
 OVER_S = 60.0
@@ -75,8 +75,9 @@ def _own() -> dict[str, str]:
 
 
 @contextmanager
-def serving(name: str, tick: Tick) -> Iterator[str]:
-    """The URL that this scenario's users talk to; what serves there is gone afterwards. Raises StartFailed."""
+def serving(name: str, tick: Tick) -> Iterator[tuple[str, int]]:
+    """The URL that this scenario's users talk to, and the pid of the program behind it, which is gone afterwards.
+    Raises StartFailed."""
     with ExitStack() as stack:
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="edgeproxy-fleet-")))
         if name == "machines":
@@ -86,15 +87,15 @@ def serving(name: str, tick: Tick) -> Iterator[str]:
 
 
 @contextmanager
-def _coordinator(directory: Path, tick: Tick) -> Iterator[str]:
+def _coordinator(directory: Path, tick: Tick) -> Iterator[tuple[str, int]]:
     port = free_port()
     own = {"COORDINATOR_HOST": "127.0.0.1", "COORDINATOR_PORT": str(port)}
-    with _started(["coordinator", "serve"], own, directory, tick, [f"http://127.0.0.1:{port}/healthz"]):
-        yield f"http://127.0.0.1:{port}"
+    with _started(["coordinator", "serve"], own, directory, tick, [f"http://127.0.0.1:{port}/healthz"]) as pid:
+        yield f"http://127.0.0.1:{port}", pid
 
 
 @contextmanager
-def _fleet(directory: Path, tick: Tick) -> Iterator[str]:
+def _fleet(directory: Path, tick: Tick) -> Iterator[tuple[str, int]]:
     edge, balancer = _free_pair(), _free_pair()
     own = {
         "EDGEPROXY_PORT": str(edge),
@@ -104,8 +105,8 @@ def _fleet(directory: Path, tick: Tick) -> Iterator[str]:
     }
     url = f"http://127.0.0.1:{edge}"
     ready = [f"{url}/v1/models", f"{url}/service/rag/health", f"{url}/service/upload/health"]
-    with _started(["coordinator.demo"], own, directory, tick, ready):
-        yield url
+    with _started(["coordinator.demo"], own, directory, tick, ready) as pid:
+        yield url, pid
 
 
 def _free_pair() -> int:
@@ -119,7 +120,7 @@ def _free_pair() -> int:
 
 
 @contextmanager
-def _started(words: list[str], own: dict[str, str], directory: Path, tick: Tick, ready: list[str]) -> Iterator[None]:
+def _started(words: list[str], own: dict[str, str], directory: Path, tick: Tick, ready: list[str]) -> Iterator[int]:
     log = directory / "log"
     with log.open("wb") as output:
         program = subprocess.Popen(
@@ -132,7 +133,7 @@ def _started(words: list[str], own: dict[str, str], directory: Path, tick: Tick,
         )
     try:
         _until_ready(program, ready, log, tick)
-        yield
+        yield program.pid
     finally:
         ended(program)
 

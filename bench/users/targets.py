@@ -9,10 +9,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from locust import events
+from bench.users import RESULT
 
-RESULT = "BENCH_USERS_RESULT"
-"""Variable with the path of a JSON file to leave: targets as measured, and every request's percentiles."""
 MISSED = 1
 PERCENTILES = (0.5, 0.95, 0.99, 1.0)
 
@@ -61,6 +59,7 @@ def _judged(target: Target, entry: Any) -> Outcome:
 
 def expect(*targets: Target) -> None:
     """To be called once by a locust file."""
+    from locust import events
 
     def when_quitting(environment: Any, **_: Any) -> None:
         if environment.parsed_options and environment.parsed_options.worker:
