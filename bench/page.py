@@ -112,7 +112,7 @@ def _curve(curve: str, across: str, title: str, scenarios: Mapping[str, Any]) ->
     if len(points) < 2:
         return ""
     scale = logarithmic(points[0][0], points[-1][0])
-    ticks = {at: _short(at) for at, _ in points}
+    ticks = {at: _short(at) if curve == "body" else f"{at:g}" for at, _ in points}
     return lines(f"CPU a request {title}", across, "CPU us/request", series, ticks, scale)
 
 

@@ -107,7 +107,7 @@ def _across(ticks: Mapping[float, str], scale: Scale) -> list[str]:
 def _up(low: float, high: float, height: Scale) -> list[str]:
     drawn, value = [], low
     while value <= high * 1.001:
-        drawn.append(_tick_up(f"{value:.3g}", _y(height(value))))
+        drawn.append(_tick_up(f"{value:,.0f}" if value >= 1000 else f"{value:.3g}", _y(height(value))))
         value = _rounded(value * 1.5, up=True)
     return drawn
 
