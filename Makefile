@@ -47,8 +47,8 @@ $(VENV)/.bench: $(VENV)/.installed
 	@touch $@
 
 bench: $(VENV)/.bench ## cost, latency, memory beside nginx and HAProxy; users; success metrics; a page
-	$(BIN)/python -m bench users; true
-	$(BIN)/python -m bench success; true
+	-$(BIN)/python -m bench users
+	-$(BIN)/python -m bench success
 	$(BIN)/python -m bench
 
 chaos: $(VENV)/.bench ## ten minutes of faults under load: what must hold, holds

@@ -197,8 +197,11 @@ async def _opened(port: int, said: bytes) -> socket.socket:
     return connection
 
 
+NOTHING = Fault("nothing", nothing)
+"""What all others are held against."""
+
 FAULTS = (
-    Fault("nothing", nothing),
+    NOTHING,
     Fault("worker killed", kill_worker, streams=True),
     Fault("worker stopped", stop_worker, streams=True),
     Fault("worker resets", misbehaving("reset"), streams=True),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import random
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
@@ -12,7 +13,7 @@ from pathlib import Path
 from time import monotonic
 
 from bench.measure import ProcessEnded
-from bench.soak.faults import FAULTS, Fault
+from bench.soak.faults import FAULTS, NOTHING, Fault
 from bench.soak.report import Phase, Sample
 from bench.soak.users import Users
 from bench.soak.world import Size, World
@@ -38,16 +39,8 @@ class Run:
 
     async def each(self, faults: Iterable[Fault]) -> None:
         """One after the other, in one world where they allow it. The first phase is without a fault."""
-        made: Callable[[Path], World] | None = None
-        waiting: list[Fault] = []
-        for fault in faults:
-            if waiting and fault.made is not made:
-                await self._in_a_world(waiting)
-                waiting = []
-            made = fault.made
-            waiting.append(fault)
-        if waiting:
-            await self._in_a_world(waiting)
+        for _, alike in itertools.groupby(faults, key=lambda fault: fault.made):
+            await self._in_a_world(alike)
 
     async def mixed(self, until: float) -> None:
         """Faults by chance, from the seed alone, until the time on the monotonic clock."""
@@ -55,12 +48,11 @@ class Run:
 
     async def _in_a_world(self, faults: Iterable[Fault]) -> None:
         chosen = iter(faults)
-        first = next(chosen, None)
-        if first is None:
-            return
+        first = next(chosen)
+        without = [] if first is NOTHING else [NOTHING]
         with _world(first) as world:
             chance, base = random.Random(self.seed), None
-            for fault in (FAULTS[0], first, *chosen) if first.name != FAULTS[0].name else (first, *chosen):
+            for fault in itertools.chain(without, [first], chosen):
                 self.tell(fault.name)
                 phase = await self._phase(world, fault, chance, base)
                 base = base or phase.rest
@@ -84,7 +76,7 @@ class Run:
 
 
 def _until(until: float, chance: random.Random) -> Iterator[Fault]:
-    yield FAULTS[0]
+    yield NOTHING
     while monotonic() < until:
         yield chance.choice(FAULTS[1:])
 
