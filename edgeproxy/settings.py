@@ -132,7 +132,7 @@ class ProxySettings(EnvironmentSettings):
     timeout_tunnel: Seconds = _field(3600.0, "TIMEOUT_TUNNEL", "seconds for which a WebSocket may be silent")
     upstream_idle: Seconds = _field(4.0, "UPSTREAM_IDLE", "seconds a worker's connection may rest, less if it says so")
     upstream_lifetime: Seconds = _field(600.0, "UPSTREAM_LIFETIME", "seconds for which a worker's connection is used")
-    upstream_resting: int = _field(64, "UPSTREAM_RESTING", "connections that may rest for one worker", ge=0)
+    upstream_resting: int = _field(1024, "UPSTREAM_RESTING", "connections that may rest for one worker", ge=0)
 
     @field_validator("trusted_proxies")
     @classmethod

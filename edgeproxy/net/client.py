@@ -26,6 +26,9 @@ from edgeproxy.proxy.caching import consult, stored_answer
 from edgeproxy.proxy.exchange import TUNNEL, UNTIL_END, Exchange
 from edgeproxy.proxy.pipeline import guard
 
+FIRST_REQUEST = 1.0
+"""Seconds that a connection without a request has left when the process leaves: a round trip, and a busy client."""
+
 
 class ClientConnection(UploadingConnection):
     """Between requests `exchange` is None. `requests` have begun so far, and after `last_begin` none is begun that
@@ -332,9 +335,14 @@ class ClientConnection(UploadingConnection):
         self.edge.observer.ended(exchange)
 
     def drain(self) -> None:
-        """The process is leaving: a connection at rest ends now, one at work with its exchange."""
-        if self.exchange is None and not self.buffer and not self.lingering:
+        """The process is leaving: a connection at rest ends now, one at work with its exchange. One that has not asked
+        yet has been opened to ask: its request may be on its way, and gets a moment."""
+        if self.exchange is not None or self.buffer or self.lingering:
+            return
+        if self.requests:
             self.close()
+        else:
+            self.read_deadline = min(self.read_deadline, self.edge.clock.now + FIRST_REQUEST)
 
     def due(self, now: float) -> None:
         exchange = self.exchange
