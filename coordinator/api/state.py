@@ -10,7 +10,6 @@ from typing import Final
 
 from aiohttp import web
 
-from coordinator.liveness import BEATS_A_LEASE
 from coordinator.registry import Now, Registry
 
 
@@ -39,7 +38,8 @@ class State:
 
     def settled(self, at: Now) -> bool:
         """Whether every worker that was there before we started has had the time to come back."""
-        return at.monotonic - self.started >= BEATS_A_LEASE * self.registry.heartbeat_interval
+        self.registry.advance(at)
+        return self.registry.settled(at)
 
 
 STATE: Final = web.AppKey("state", State)

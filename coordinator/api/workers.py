@@ -10,7 +10,7 @@ from coordinator.api.answers import fail, json_answer
 from coordinator.api.bodies import read_message, refuse_foreign_loopback, service_urls
 from coordinator.api.state import STATE
 from coordinator.catalog import CATALOG
-from coordinator.registry import RegistryFull
+from coordinator.registry import RegistryFull, StaleIncarnation
 from edgeproxy.cluster.messages import Heartbeat, Registration
 
 routes = web.RouteTableDef()
@@ -27,7 +27,7 @@ async def register(request: web.Request) -> web.Response:
     except RegistryFull:
         fail(503, "the registry is full", {"Retry-After": "60"})
     state.counts["registrations"] += 1
-    return json_answer(views.registered(worker, state.registry.heartbeat_interval))
+    return json_answer(views.registered(worker, state.registry.interval))
 
 
 @routes.post("/api/worker/heartbeat")
@@ -36,17 +36,20 @@ async def heartbeat(request: web.Request) -> web.Response:
     beat = await read_message(request, Heartbeat)
     refuse_foreign_loopback(request, *service_urls(beat.services))
     at = state.clock()
-    worker = state.registry.heartbeat(beat, at, settled=state.settled(at))
+    try:
+        worker = state.registry.heartbeat(beat, at)
+    except StaleIncarnation:
+        fail(409, "this worker has registered again since, or another one with its worker_id")
     if worker is None:
         fail(404, "Worker not found")
     state.counts["heartbeats"] += 1
-    return json_answer(views.heard(worker, state.registry.heartbeat_interval))
+    return json_answer(views.heard(worker, state.registry.interval))
 
 
 @routes.delete("/api/worker/unregister/{worker_id}")
 async def unregister(request: web.Request) -> web.Response:
     state = request.app[STATE]
-    if not state.registry.unregister(request.match_info["worker_id"]):
+    if not state.registry.unregister(request.match_info["worker_id"], state.clock()):
         fail(404, "Worker not found")
     state.counts["unregistrations"] += 1
     return json_answer({"status": "ok", "message": "Worker unregistered"})
