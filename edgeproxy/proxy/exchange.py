@@ -6,12 +6,9 @@ from __future__ import annotations
 from typing import Any
 
 from edgeproxy.errors import Fault
-from edgeproxy.http.request import IDEMPOTENT, RequestHead
+from edgeproxy.http.request import GET, IDEMPOTENT, RequestHead
 from edgeproxy.policy.worker import Worker
 from edgeproxy.proxy.table import Table
-
-MAX_KEPT = 1024 * 1024
-"""Bytes of a request body that are kept for another attempt; a larger one cannot be sent again."""
 
 _QUESTION_MARK = 63
 
@@ -154,8 +151,10 @@ class Exchange:
         self.started = started
         self.path = path_of(head.target)
         route = self.route = table.match(self.path)
-        self.idempotent = head.method in IDEMPOTENT or (
-            head.method == b"POST" and bool(route.idempotent) and self.path[route.strip :] in route.idempotent
+        self.idempotent = (
+            head.method is GET
+            or head.method in IDEMPOTENT
+            or (head.method == b"POST" and bool(route.idempotent) and self.path[route.strip :] in route.idempotent)
         )
         self.request_done = True
         self.exclusive = False  # its connections are not used again
@@ -195,7 +194,7 @@ class Exchange:
 
     def _keep(self, payload: bytes) -> None:
         self.kept_bytes += len(payload)
-        if self.kept_bytes > MAX_KEPT or (not self.idempotent and self.upstream is not None):
+        if self.kept_bytes > self.route.replay_bytes or (not self.idempotent and self.upstream is not None):
             self.forget()
         elif self.kept is None:
             self.kept = [payload]
