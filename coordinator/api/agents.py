@@ -111,6 +111,9 @@ def _urls(reports: list[ServiceReport] | None) -> list[str]:
     return [report.service_url for report in reports] if reports else []
 
 
+DEFECT: Final = Problem(500, "an error in the coordinator, see its log").reply()
+
+
 class _Answers:
     """Heartbeats of a fleet have few different answers: each is made once."""
 

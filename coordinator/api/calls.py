@@ -32,7 +32,8 @@ class Call:
 
     @property
     def caller(self) -> Caller:
-        return Caller(self.peer, is_loopback(self.peer) and came_directly(self.headers))
+        direct = came_directly(self.headers)
+        return Caller(self.peer, direct and is_loopback(self.peer), direct)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,8 @@ from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler
 
 from coordinator.api import guard
-from coordinator.api.answers import Problem, problem
+from coordinator.api.agents import DEFECT
+from coordinator.api.answers import Problem, problem, web_answer
 from coordinator.api.bodies import call_of
 from coordinator.api.state import STATE
 
@@ -24,11 +25,14 @@ GUARDED: Final = "__guards_itself__"
 @web.middleware
 async def request_id(request: web.Request, handler: Handler) -> web.StreamResponse:
     """The sender's id, if it is fit for a log, else a new one; on the answer in any case."""
-    given = request.headers.get(REQUEST_ID, "")
     response = await handler(request)
     response.headers[hdrs.SERVER] = "coordinator"  # not which Python and which library
-    response.headers[REQUEST_ID] = given if _GOOD_ID.fullmatch(given) else secrets.token_hex(16)
+    response.headers[REQUEST_ID] = request_id_for(request.headers.get(REQUEST_ID, ""))
     return response
+
+
+def request_id_for(given: str) -> str:
+    return given if _GOOD_ID.fullmatch(given) else secrets.token_hex(16)
 
 
 @web.middleware
@@ -42,7 +46,7 @@ async def problems(request: web.Request, handler: Handler) -> web.StreamResponse
         return problem(error.status, _detail(error), _allowed(error))
     except Exception:
         log.exception("%s %s failed", request.method, request.path)
-        return problem(500, "an error in the coordinator, see its log")
+        return web_answer(DEFECT)
 
 
 def _detail(error: web.HTTPException) -> str:

@@ -1,5 +1,6 @@
 """What the handlers share: the registry, the clocks, who may write, and counts for the metrics."""
 
+import asyncio
 import secrets
 from collections import Counter
 from collections.abc import Callable
@@ -37,6 +38,7 @@ class State:
     limits: Limits = field(default_factory=Limits)
     clock: Callable[[], Now] = now
     draining: bool = False
+    watchers: set[asyncio.Event] = field(default_factory=set)
     counts: Counter[str] = field(default_factory=Counter)
 
     def __post_init__(self) -> None:
@@ -44,6 +46,11 @@ class State:
 
     def _accepts_unsigned(self, caller: Caller) -> bool:
         return self.open or caller.loopback if self.unsigned is None else self.unsigned(caller)
+
+    def wake_watchers(self) -> None:
+        """We leave: who waits for changes is answered now."""
+        for watcher in tuple(self.watchers):
+            watcher.set()
 
     def settled(self, at: Now) -> bool:
         """Whether every worker that was there before we started has had the time to come back."""

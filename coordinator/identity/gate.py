@@ -32,10 +32,12 @@ class Refused(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who is at the other end: its address, and whether a program of this machine itself asks."""
+    """Who is at the other end: its address, whether a program of this machine itself asks, and whether it is the one
+    who asks at all (not a proxy for somebody)."""
 
     address: str
     loopback: bool
+    direct: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +106,11 @@ class Gate:
         if not session.accepts(shown, action, body):
             _refuse(401, "this message is forged, or was heard before")
         return session.worker_id
+
+    def worker_of(self, header: str | None) -> str | None:
+        """Who a message that was `heard` is of."""
+        session = None if header is None else self.sessions.find(Proof.parse(header).session)
+        return session.worker_id if session else None
 
     def check_unsigned(self, credential: bytes | None, caller: Caller) -> None:
         """Of a message without a proof, about the worker with this credential (None: there is no such worker)."""
