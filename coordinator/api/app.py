@@ -40,3 +40,4 @@ async def _sweep_forever(state: State) -> None:
     while True:
         await asyncio.sleep(SWEEP_INTERVAL)
         state.registry.advance(state.clock())
+        state.gate.sessions.keep_only(state.registry.workers)

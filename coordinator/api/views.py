@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from coordinator.catalog import CATALOG, Wanted
+from coordinator.identity.gate import fingerprint
 from coordinator.registry import Now, Worker, reports_named
 from edgeproxy.cluster.messages import (
     Container,
@@ -19,7 +20,7 @@ from edgeproxy.cluster.messages import (
 JsonObject = dict[str, Any]
 
 
-def registered(worker: Worker, interval: float) -> JsonObject:
+def registered(worker: Worker, interval: float, session: str | None = None) -> JsonObject:
     configs = _configs(worker)
     answer = RegistrationAnswer(
         worker_id=worker.worker_id,
@@ -30,9 +31,10 @@ def registered(worker: Worker, interval: float) -> JsonObject:
         service_configs=configs,
         heartbeat_interval=interval,
         incarnation=worker.incarnation,
+        session=session,
         message=f"Worker registered with {len(worker.assigned)} service(s)",
     )
-    return answer.model_dump(mode="json")
+    return answer.model_dump(mode="json", exclude=None if session else {"session"})
 
 
 def heard(worker: Worker, interval: float) -> JsonObject:
@@ -70,7 +72,10 @@ def record(worker: Worker, now: Now) -> JsonObject:
         "state": worker.status,
         "incarnation": worker.incarnation,
         "unverified": worker.unverified,
+        "identity": fingerprint(worker.credential),
+        "signed": fingerprint(worker.credential) is not None,
         "cordoned": worker.cordoned,
+        "draining": worker.draining,
         "tasks_completed": 0,
         "current_load": worker.load(now),
         **worker.extras,
