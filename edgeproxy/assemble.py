@@ -15,7 +15,7 @@ from aiohttp import web
 
 from edgeproxy.admin.app import admin_app
 from edgeproxy.admin.metrics import ProcessCounts, exposition
-from edgeproxy.clock import monotonic
+from edgeproxy.clock import Clock, monotonic
 from edgeproxy.cluster.client import CoordinatorClient
 from edgeproxy.cluster.services import SERVICES
 from edgeproxy.discovery.coordinator import CoordinatorSource
@@ -231,7 +231,7 @@ async def serve(child: Child, settings: ProxySettings) -> None:
     report = _Reporter(child, loop)
     table = _build_table(routes, settings, _first_snapshot(settings))
     tls = ServerTls(counters) if settings.tls_files else None
-    edge = Edge(loop, table, settings.limits, Observer(counters, access_log, monotonic), dialer, report, tls)
+    edge = Edge(loop, table, settings.limits, Observer(counters, access_log, Clock(monotonic)), dialer, report, tls)
     dialer.edge = edge
     edge.start()
 

@@ -78,7 +78,7 @@ class ResponseHead(Notes):
                 raise ProtocolError(BAD_RESPONSE, "Content-Length twice, and different")
             self.length = length
         elif kind == GUARDED:
-            self.guarded += line
+            self.guarded = self.guarded + line if self.guarded else line
         elif kind == CONNECTION:
             self._connection = [*(self._connection or ()), value]
         elif kind == TRANSFER_ENCODING:

@@ -4,6 +4,7 @@ from edgeproxy.http.request cimport RequestHead, parse_request
 from edgeproxy.net.edge cimport Edge
 from edgeproxy.net.upload cimport UploadingConnection
 from edgeproxy.proxy.exchange cimport Exchange
+from edgeproxy.proxy.pipeline cimport guard
 
 cdef int TUNNEL, UNTIL_END
 cdef long long NO_BODY

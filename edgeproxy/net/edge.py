@@ -8,7 +8,7 @@ import ssl
 from collections.abc import Callable
 from typing import Protocol
 
-from edgeproxy.clock import Clock, DateField
+from edgeproxy.clock import DateField
 from edgeproxy.net.departures import Departures
 from edgeproxy.net.limits import Limits
 from edgeproxy.proxy.forward import Dialer, Forwarder
@@ -52,7 +52,7 @@ class Edge:
         tls: ssl.SSLContext | None = None,
     ) -> None:
         self.loop = loop
-        self.clock = Clock(loop.time)
+        self.clock = observer.clock
         self.table = table
         self.limits = limits
         self.observer = observer
