@@ -30,8 +30,8 @@ def registered(worker: Worker, interval: float, session: str | None = None) -> J
         assigned_containers=[Container(name=config.name, port=config.port) for config in configs],
         service_configs=configs,
         heartbeat_interval=interval,
-        incarnation=worker.incarnation,
         session=session,
+        incarnation=worker.incarnation,
         message=f"Worker registered with {len(worker.assigned)} service(s)",
     )
     return answer.model_dump(mode="json", exclude=None if session else {"session"})
@@ -72,10 +72,11 @@ def record(worker: Worker, now: Now) -> JsonObject:
         "state": worker.status,
         "incarnation": worker.incarnation,
         "unverified": worker.unverified,
-        "identity": fingerprint(worker.credential),
-        "signed": fingerprint(worker.credential) is not None,
         "cordoned": worker.cordoned,
         "draining": worker.draining,
+        "identity": fingerprint(worker.credential),
+        "signed": fingerprint(worker.credential) is not None,
+        "reached": worker.reached,
         "tasks_completed": 0,
         "current_load": worker.load(now),
         **worker.extras,

@@ -189,8 +189,8 @@ class RegistrationAnswer(Message):
     assigned_containers: Annotated[list[Container], _valid_only(Container, MAX_SERVICES)] = []
     service_configs: Annotated[list[ServiceConfig], Field(max_length=MAX_SERVICES)] = []
     heartbeat_interval: Interval = 30.0
-    incarnation: int | None = None
     session: Text | None = None
+    incarnation: int | None = None
     message: Text = ""
 
 
@@ -253,3 +253,22 @@ class WorkerList(Message):
     services: Annotated[list[ServiceName], Field(max_length=4096)] = []
     settled: bool | None = None
     etag: str | None = None
+
+
+class Change(Message):
+    """One event of the change feed; `kind` is a word of the coordinator's, of which there may be new ones."""
+
+    revision: int
+    kind: Text
+    at: Text = ""
+    worker_id: WorkerId | None = None
+    status: Text | None = None
+    detail: Text = ""
+
+
+class Changes(Message):
+    """GET /v1/events. `mark` is where to go on; `reset`: some are lost, read the list."""
+
+    mark: Text
+    reset: bool = False
+    events: Annotated[list[Change], _valid_only(Change, 10_000)] = []
