@@ -7,6 +7,7 @@ mended. Changes are told in `events`, in order. What is to be done on a wire, pr
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Final
 
 from coordinator.assignments import Assignments
@@ -15,8 +16,8 @@ from coordinator.events import EventLog, Kind
 from coordinator.fleet import Fleet, kind_of
 from coordinator.liveness import DEAD_AFTER, Status
 from coordinator.pace import Pace
-from coordinator.packing import pack_reports
-from coordinator.record import Now, Verdict, Worker, distinct, facts_of, reports_of
+from coordinator.packing import pack_reports, same_reports
+from coordinator.record import ORDERS, Now, Verdict, Worker, distinct, facts_of, reports_of
 from coordinator.resources import of_machine
 from coordinator.watch import Probe, Watch
 from coordinator.wheel import TICK
@@ -176,11 +177,7 @@ class Registry:
 
     def take_probes(self, most: int) -> list[Probe]:
         """Probes to be made, doubts first; their outcome goes to `probed`."""
-        taken: list[Probe] = []
-        for queue in (self.watch.doubts, self.watch.reaches):
-            while queue and len(taken) < most:
-                taken.append(queue.popleft())
-        return taken
+        return list(islice(self.watch.probes(), most))
 
     def probed(
         self,
@@ -241,7 +238,6 @@ class Registry:
     def _record(self, worker_id: str, registration: Registration, old: Worker | None, now: Now) -> Worker:
         kind = worker_type(registration.capabilities)
         reports = reports_of(registration)
-        seconds = int(now.wall.timestamp())
         return Worker(
             worker_id=worker_id,
             facts=facts_of(registration),
@@ -250,11 +246,9 @@ class Registry:
             registered=old.registered if old else now.wall.timestamp(),
             heard=now.monotonic,
             interval=self.interval,
-            # rises over restarts of ours too, as long as our clock does
-            incarnation=max(seconds, old.incarnation + 1) if old else seconds,
+            lives=old.lives + 1 if old else 0,
             reports=None if reports is None else pack_reports(reports),
-            cordoned=old.cordoned if old else False,
-            draining=old.draining if old else False,
+            flags=ORDERS & old.flags if old else 0,
             credential=old.credential if old else None,
         )
 
@@ -265,7 +259,7 @@ class Registry:
 
     def _hosts_if_new(self, worker: Worker, heartbeat: Heartbeat) -> set[str] | None:
         """Its hosts until now, if what it reports is not what it reported and that matters."""
-        if not self.dial_back or heartbeat.services is None or pack_reports(heartbeat.services) == worker.reports:
+        if not self.dial_back or heartbeat.services is None or same_reports(worker.reports, heartbeat.services):
             return None
         return worker.hosts()
 
