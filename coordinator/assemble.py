@@ -73,9 +73,7 @@ async def serve_child(child: Child, settings: CoordinatorSettings) -> None:
         unsigned=settings.accepts_unsigned,
         gate=_gate(settings),
     )
-    runner = web.AppRunner(
-        build_app(state), access_log=None, keepalive_timeout=NEVER, shutdown_timeout=settings.drain
-    )
+    runner = web.AppRunner(build_app(state), access_log=None, keepalive_timeout=NEVER, shutdown_timeout=settings.drain)
     await runner.setup()
     assert runner.server is not None
     lanes = Lanes(state, runner.server)
