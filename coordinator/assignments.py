@@ -86,9 +86,11 @@ class Assignments:
             unseen = held & ~catalog.mask(reports)
             worker.waits = unseen != 0 and not self._is_late(worker, now)
         late = unseen if unseen and not worker.waits else 0
-        serving = 0 if worker.draining else (up | held) & ~failing & ~late
+        useless = worker.draining or (worker.hidden and worker.reached is False)
+        serving = 0 if useless else (up | held) & ~failing & ~late
         steady = worker.reports is not None and worker.suspicion is None
-        return Member(worker.kind, held, serving, steady and not (worker.cordoned or worker.unverified))
+        closed = worker.cordoned or worker.unverified or worker.hidden
+        return Member(worker.kind, held, serving, steady and not closed)
 
     def _is_late(self, worker: Worker, now: Now) -> bool:
         return now.monotonic >= worker.told_at + OBEYS_WITHIN

@@ -3,7 +3,9 @@
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
 from typing import Any, Final, Literal
+from urllib.parse import urlsplit
 
 import orjson
 
@@ -72,7 +74,7 @@ class Worker:
     `interval` is what the worker was told; `assigned` what it shall run, the most urgent first; `member` its
     place in the fleet, None while it is offline. `credential` belongs to the API: it is kept with the
     record. `unverified`: from a snapshot, and not heard of since. `reached`: whether we have ever reached
-    it."""
+    it; `hidden`: not shown to edges until somebody has."""
 
     worker_id: str
     facts: bytes
@@ -95,6 +97,7 @@ class Worker:
     draining: bool = False
     unverified: bool = False
     reached: bool | None = None
+    hidden: bool = False
     own_load: float = 0.0
     load_step: int = 0
     seen: tuple[float, float] | None = None
@@ -123,6 +126,10 @@ class Worker:
     @property
     def live(self) -> bool:
         return self.status != "offline"
+
+    @property
+    def routable(self) -> bool:
+        return self.live and not self.hidden
 
     def told(self) -> dict[str, Any]:
         """tunnel_url, vpn_ip, region, capabilities, runnable, as they were registered."""
@@ -171,11 +178,16 @@ class Worker:
 
     def running(self) -> tuple[str, ...]:
         """The services that users get here at this moment."""
-        if not self.live:
+        if not self.routable:
             return ()
         if self.reports is None:
             return self.assigned
         return tuple(report.name for report in self.services or () if report.status == "healthy")
+
+    def hosts(self) -> set[str]:
+        """Of its URLs, without this machine's own names: those are nobody else's."""
+        urls = [self.tunnel_url, *(report.service_url for report in self.services or ())]
+        return {host for url in urls if url and not _is_loopback(host := urlsplit(url).hostname or "")}
 
     def probe_url(self) -> str | None:
         """Where it can be asked whether it is there: at a service that works, else at its own address."""
@@ -208,6 +220,13 @@ class Worker:
         elif "healthy" not in states and "unhealthy" not in states and (states or self.waits):
             return "starting"
         return "healthy" if self.said_fine and "unhealthy" not in states else "degraded"
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host.rstrip(".") == "localhost"
 
 
 def facts_of(registration: Registration) -> bytes:

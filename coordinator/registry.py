@@ -27,6 +27,7 @@ __all__ = ["Now", "Registry", "RegistryFull", "StaleIncarnation", "Worker"]
 MAX_WORKERS: Final = 100_000
 MAX_BYTES: Final = 256 * 1024 * 1024  # of what workers say of themselves; usual ones say 300 bytes
 LOAD_STEPS: Final = 8
+REACH_AGAIN: Final = 30.0  # seconds between two tries to reach a worker that is hidden
 
 
 class RegistryFull(Exception):
@@ -41,13 +42,14 @@ class StaleIncarnation(Exception):
 @dataclass(slots=True)
 class Registry:
     """All workers. `heartbeat_interval` is the shortest that agents are told; `new_id` names a worker that
-    brings no name."""
+    brings no name. `dial_back`: a worker is shown to edges when we, or a peer, have reached it."""
 
     heartbeat_interval: float
     new_id: Callable[[], str]
     max_workers: int = MAX_WORKERS
     catalog: Catalog = field(default_factory=lambda: CATALOG)
     max_bytes: int = MAX_BYTES
+    dial_back: bool = False
     events: EventLog = field(default_factory=EventLog)
     workers: dict[str, Worker] = field(default_factory=dict)
     used_bytes: int = 0
@@ -94,6 +96,7 @@ class Registry:
         worker_id = registration.worker_id or self._free_id()
         old = self.workers.get(worker_id)
         worker = self._record(worker_id, registration, old, now)
+        worker.hidden = self._must_show(worker, old)
         self._make_room(old, worker)
         had = old.assigned if old else distinct([report.name for report in registration.services or ()])
         if old is not None:
@@ -118,10 +121,15 @@ class Registry:
             return None
         if heartbeat.incarnation is not None and heartbeat.incarnation != worker.incarnation:
             raise StaleIncarnation
-        before, slow = worker.size, worker.beat_interval
+        before, slow, hosts = worker.size, worker.beat_interval, self._hosts_if_new(worker, heartbeat)
+        again = worker.hidden and now.monotonic // REACH_AGAIN != worker.heard // REACH_AGAIN
         worker.heard, worker.interval = now.monotonic, self.interval
         changed = worker.take_in(heartbeat)
         self.used_bytes += worker.size - before
+        if hosts is not None and not worker.hosts() <= hosts:
+            worker.hidden, worker.reached = True, None
+        if again:
+            self.watch.reach(worker)
         if worker.beat_interval < slow:
             self.watch.follow(worker, now)
         if changed or worker.suspicion or worker.unverified or not (worker.has_beaten and worker.live):
@@ -186,8 +194,16 @@ class Registry:
         """What a probe brought. One of an earlier incarnation says nothing of this one."""
         self.advance(now)
         worker = self.workers.get(worker_id)
-        if worker is not None and worker.incarnation == incarnation:
-            self.watch.told(worker, direct, peer, now)
+        if worker is None or worker.incarnation != incarnation:
+            return
+        if self.watch.stalls.standing(now.monotonic):  # it is us who did not listen
+            direct, peer = _unless_silent(direct), _unless_silent(peer)
+        self.watch.told(worker, direct, peer, now)
+        if worker.hidden and "alive" in (direct, peer):
+            worker.hidden = False
+            self._note("changed", worker, now, "it was reached")
+        if worker.live:
+            self.assignments.refresh(worker, now)
 
     def stalled(self, start: float, end: float) -> None:
         """We stood still from `start` to `end` (monotonic): nobody is late for that, nor for as long again (an
@@ -197,7 +213,7 @@ class Registry:
     def live(self, now: Now) -> list[Worker]:
         """Those that may be routed to, by id."""
         self.advance(now)
-        return sorted((w for w in self.workers.values() if w.live), key=lambda w: w.worker_id)
+        return sorted((w for w in self.workers.values() if w.routable), key=lambda w: w.worker_id)
 
     def running(self, now: Now) -> dict[str, list[Worker]]:
         """Who serves each service at this moment, by id."""
@@ -241,6 +257,17 @@ class Registry:
             draining=old.draining if old else False,
             credential=old.credential if old else None,
         )
+
+    def _must_show(self, worker: Worker, old: Worker | None) -> bool:
+        """Whether it must show that it can be reached: at a host that it has not been reached at."""
+        known = old.hosts() if old is not None and not old.hidden else set()
+        return self.dial_back and not worker.hosts() <= known
+
+    def _hosts_if_new(self, worker: Worker, heartbeat: Heartbeat) -> set[str] | None:
+        """Its hosts until now, if what it reports is not what it reported and that matters."""
+        if not self.dial_back or heartbeat.services is None or pack_reports(heartbeat.services) == worker.reports:
+            return None
+        return worker.hosts()
 
     def _make_room(self, old: Worker | None, new: Worker) -> None:
         freed = old.size if old else 0
@@ -330,6 +357,10 @@ class Registry:
         while (worker_id := self.new_id()) in self.workers:
             pass
         return worker_id
+
+
+def _unless_silent(verdict: Verdict | None) -> Verdict | None:
+    return "unknown" if verdict == "silent" else verdict
 
 
 def reports_named(worker: Worker, service: str) -> ServiceReport | None:

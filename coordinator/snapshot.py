@@ -46,6 +46,7 @@ def to_row(worker: Worker) -> Row:
         "cordoned": worker.cordoned,
         "draining": worker.draining,
         "reached": worker.reached,
+        "hidden": worker.hidden,
         "credential": None if worker.credential is None else base64.b64encode(worker.credential).decode(),
     }
 
@@ -70,6 +71,7 @@ def from_row(row: Mapping[str, Any], catalog: Catalog) -> Worker:
             cordoned=row.get("cordoned") is True,
             draining=row.get("draining") is True,
             reached=row.get("reached") if isinstance(row.get("reached"), bool) else None,
+            hidden=row.get("hidden") is True,
             credential=_bytes(row, "credential"),
         )
     except ValidationError as error:

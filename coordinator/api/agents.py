@@ -95,7 +95,7 @@ def heartbeat(state: State, call: Call) -> Reply:
     try:
         worker = state.registry.heartbeat(beat, state.clock())
     except StaleIncarnation:
-        fail(409, "this worker has registered again since, or another one with its worker_id")
+        fail(409, "incarnation: this worker has registered again since, or another one with its worker_id")
     if worker is None:
         fail(404, "Worker not found")
     state.counts["heartbeats"] += 1

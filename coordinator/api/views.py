@@ -30,8 +30,8 @@ def registered(worker: Worker, interval: float, catalog: Catalog, session: str |
         assigned_containers=[Container(name=config.name, port=config.port) for config in configs],
         service_configs=configs,
         heartbeat_interval=interval,
-        session=session,
         incarnation=worker.incarnation,
+        session=session,
         message=f"Worker registered with {len(worker.assigned)} service(s)",
     )
     return answer.model_dump(mode="json", exclude=None if session else {"session"})
@@ -72,10 +72,10 @@ def record(worker: Worker, now: Now) -> JsonObject:
         "state": worker.status,
         "incarnation": worker.incarnation,
         "unverified": worker.unverified,
-        "cordoned": worker.cordoned,
-        "draining": worker.draining,
         "identity": fingerprint(worker.credential),
         "signed": fingerprint(worker.credential) is not None,
+        "cordoned": worker.cordoned,
+        "draining": worker.draining,
         "reached": worker.reached,
         "tasks_completed": 0,
         "current_load": worker.load(now),
