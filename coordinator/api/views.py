@@ -7,7 +7,7 @@ status is one of healthy, degraded, offline. `services` null marks an old agent.
 from collections.abc import Mapping
 from typing import Any
 
-from coordinator.catalog import CATALOG, Wanted
+from coordinator.catalog import Catalog, Wanted
 from coordinator.identity.gate import fingerprint
 from coordinator.registry import Now, Worker, reports_named
 from edgeproxy.cluster.messages import (
@@ -20,8 +20,8 @@ from edgeproxy.cluster.messages import (
 JsonObject = dict[str, Any]
 
 
-def registered(worker: Worker, interval: float, session: str | None = None) -> JsonObject:
-    configs = _configs(worker)
+def registered(worker: Worker, interval: float, catalog: Catalog, session: str | None = None) -> JsonObject:
+    configs = _configs(worker, catalog)
     answer = RegistrationAnswer(
         worker_id=worker.worker_id,
         worker_type=worker.worker_type,
@@ -30,23 +30,23 @@ def registered(worker: Worker, interval: float, session: str | None = None) -> J
         assigned_containers=[Container(name=config.name, port=config.port) for config in configs],
         service_configs=configs,
         heartbeat_interval=interval,
-        session=session,
         incarnation=worker.incarnation,
+        session=session,
         message=f"Worker registered with {len(worker.assigned)} service(s)",
     )
     return answer.model_dump(mode="json", exclude=None if session else {"session"})
 
 
-def heard(worker: Worker, interval: float) -> JsonObject:
+def heard(worker: Worker, interval: float, catalog: Catalog) -> JsonObject:
     return HeartbeatAnswer(
         assigned_services=list(worker.assigned),
-        service_configs=_configs(worker),
+        service_configs=_configs(worker, catalog),
         heartbeat_interval=interval,
     ).model_dump(mode="json")
 
 
-def _configs(worker: Worker) -> list[ServiceConfig]:
-    specs = [CATALOG[name].spec for name in worker.assigned]
+def _configs(worker: Worker, catalog: Catalog) -> list[ServiceConfig]:
+    specs = [catalog[name].spec for name in worker.assigned]
     return [ServiceConfig(name=spec.name, port=spec.port, priority=spec.priority) for spec in specs]
 
 
@@ -72,10 +72,10 @@ def record(worker: Worker, now: Now) -> JsonObject:
         "state": worker.status,
         "incarnation": worker.incarnation,
         "unverified": worker.unverified,
-        "cordoned": worker.cordoned,
-        "draining": worker.draining,
         "identity": fingerprint(worker.credential),
         "signed": fingerprint(worker.credential) is not None,
+        "cordoned": worker.cordoned,
+        "draining": worker.draining,
         "reached": worker.reached,
         "tasks_completed": 0,
         "current_load": worker.load(now),
@@ -114,11 +114,11 @@ def gap(wanted: Wanted, workers: int) -> JsonObject:
     }
 
 
-def gaps(running: Mapping[str, list[Worker]]) -> JsonObject:
+def gaps(running: Mapping[str, list[Worker]], catalog: Catalog) -> JsonObject:
     """Every service of the catalogue: critical ones first, then warnings, then those that are well
     covered."""
     order = {"critical": 0, "warning": 1, "ok": 2}
-    rows = [gap(wanted, len(running.get(name, ()))) for name, wanted in CATALOG.items()]
+    rows = [gap(wanted, len(running.get(name, ()))) for name, wanted in catalog.items()]
     rows.sort(key=lambda row: (order[row["status"]], row["priority"]))
     by_status = {status: [row for row in rows if row["status"] == status] for status in order}
     return {

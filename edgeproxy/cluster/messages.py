@@ -189,8 +189,8 @@ class RegistrationAnswer(Message):
     assigned_containers: Annotated[list[Container], _valid_only(Container, MAX_SERVICES)] = []
     service_configs: Annotated[list[ServiceConfig], Field(max_length=MAX_SERVICES)] = []
     heartbeat_interval: Interval = 30.0
-    session: Text | None = None
     incarnation: int | None = None
+    session: Text | None = None
     message: Text = ""
 
 
