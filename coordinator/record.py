@@ -229,7 +229,11 @@ class Worker:
         url = self.tunnel_url
         return None if url is None else url + "/health"
 
-    def take_in(self, heartbeat: Heartbeat) -> bool:
+    def says_what_it_said(self, heartbeat: Heartbeat) -> bool:
+        """Of its services."""
+        return heartbeat.services is None or same_reports(self.reports, heartbeat.services)
+
+    def take_in(self, heartbeat: Heartbeat, same_services: bool) -> bool:
         """What it says of itself; whether that changes what it is routed by."""
         self.own_load = heartbeat.current_load
         fine, extras = heartbeat.status in liveness.FINE, _extras(heartbeat)
@@ -237,7 +241,7 @@ class Worker:
             self.extras_packed = extras
         changed = fine == self.ails
         self.ails = not fine
-        if heartbeat.services is not None and not same_reports(self.reports, heartbeat.services):
+        if heartbeat.services is not None and not same_services:
             self.reports, changed = pack_reports(heartbeat.services), True
         return changed
 
