@@ -155,6 +155,22 @@ class CoordinatorClient:
         _, _, body = await self._ask("GET", f"/v1/events?routing=true{question}", timeout=patience)
         return _parse(Changes, body)
 
+    async def events(self, after: str, wait: float) -> dict[str, Any]:
+        """All that happened after a mark, for people, as it is."""
+        patience = aiohttp.ClientTimeout(total=wait + TIMEOUT, sock_connect=CONNECT_TIMEOUT)
+        _, _, body = await self._ask("GET", f"/v1/events?after={quote(after, safe='')}&wait={wait:g}", timeout=patience)
+        page: dict[str, Any] = _json(body)
+        return page
+
+    async def order(self, what: str, worker: str) -> dict[str, Any]:
+        """An operator's order about a worker, whose id is quoted."""
+        if what == "remove":
+            _, _, body = await self._ask("DELETE", f"/v1/workers/{worker}")
+        else:
+            _, _, body = await self._ask("POST", f"/v1/workers/{worker}/{what}")
+        answer: dict[str, Any] = _json(body)
+        return answer
+
     async def read(self, path: str) -> Any:
         """The JSON at a path, as it is."""
         _, _, body = await self._ask("GET", path)
