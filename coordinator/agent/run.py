@@ -9,6 +9,7 @@ import structlog
 import uvloop
 
 from coordinator.agent.descriptions import Descriptions, load_descriptions
+from coordinator.agent.identity import signer_of
 from coordinator.agent.lending import Lending
 from coordinator.agent.machine import Machine
 from coordinator.agent.probe import load
@@ -39,7 +40,9 @@ async def _run(settings: AgentSettings, descriptions: Descriptions) -> int:
     load()  # measures from here on
     machine: Machine
     async with (
-        CoordinatorClient(settings.coordinator_url, reveal(settings.api_key), timeout=ASK_TIMEOUT) as client,
+        CoordinatorClient(
+            settings.coordinator_url, reveal(settings.api_key), ASK_TIMEOUT, signer_of(settings)
+        ) as client,
         aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar(), trust_env=False) as session,
         Gateway(asyncio.get_running_loop(), lambda: machine.wake_dial()) as gateway,
     ):

@@ -11,9 +11,14 @@ from typing import Final
 import aiohttp
 from aiohttp import web
 
+from coordinator.api import guard
+from coordinator.api.agents import understand
 from coordinator.api.answers import fail, json_answer
-from coordinator.api.bodies import read_message
-from coordinator.api.middleware import came_directly
+from coordinator.api.bodies import read_call
+from coordinator.api.calls import came_directly
+from coordinator.api.describe import described
+from coordinator.api.middleware import guards_itself
+from coordinator.api.state import STATE
 from edgeproxy.cluster.messages import DialBack, DialBackAnswer
 from edgeproxy.cluster.urls import worker_url
 from edgeproxy.runtime.sockets import Bind
@@ -28,16 +33,20 @@ _slots = asyncio.Semaphore(AT_ONCE)
 
 
 @routes.post("/api/worker/dial-back")
+@described("Whether we reach the asker where it seems to be", DialBackAnswer, body=DialBack, who="worker")
+@guards_itself
 async def dial_back(request: web.Request) -> web.Response:
-    question = await read_message(request, DialBack)
-    if not came_directly(request):
+    call, state = await read_call(request), request.app[STATE]
+    guard.check_key(state, call)
+    guard.check_rate(state, call)
+    question = understand(call, DialBack)
+    if not came_directly(call.headers):
         return _answer(DialBackAnswer(reason="a proxy stands between: the machine's own address is not seen"))
-    address = str(_unmapped(request.remote or ""))
-    target = f"http://{Bind(address, question.port)}"
     try:
-        worker_url(target)
+        address = str(_unmapped(call.peer))
+        target = worker_url(f"http://{Bind(address, question.port)}")
     except ValueError as error:
-        return _answer(DialBackAnswer(address=address, reachable=False, reason=str(error)))
+        return _answer(DialBackAnswer(address=call.peer, reachable=False, reason=str(error)))
     if _slots.locked():
         fail(503, "too many machines ask to be dialled back", {"Retry-After": "3"})
     async with _slots:
@@ -50,7 +59,7 @@ def _answer(answer: DialBackAnswer) -> web.Response:
 
 
 def _unmapped(address: str) -> object:
-    parsed = ip_address(address.partition("%")[0])
+    parsed = ip_address(address)
     return getattr(parsed, "ipv4_mapped", None) or parsed
 
 
