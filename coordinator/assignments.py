@@ -19,6 +19,7 @@ from coordinator.record import Now, Worker
 OBEYS_WITHIN: Final = 60.0  # told, and not even reported as starting by then: it cannot or does not want to
 PATIENCE: Final = 60.0  # that a service is short before a worker is disturbed for it
 HANDOVER: Final = 120.0  # that a draining worker waits for somebody to take over, model loading included
+LONG_AGO: Final = float("-inf")
 LEAST_GAP: Final = 0.1  # between two repairs, and as many seconds more as there are millions of workers
 PER_WORKER: Final = 1e-5
 
@@ -78,7 +79,7 @@ class Assignments:
 
     def _member(self, worker: Worker, now: Now) -> Member:
         catalog = self.fleet.catalog
-        reports = {report.name: report.status for report in worker.services or ()}
+        reports = worker.states()
         up = catalog.mask(name for name, state in reports.items() if state == "healthy")
         failing = catalog.mask(name for name, state in reports.items() if state == "unhealthy")
         held, unseen = catalog.mask(worker.assigned), 0
@@ -86,6 +87,8 @@ class Assignments:
             unseen = held & ~catalog.mask(reports)
             worker.waits = unseen != 0 and not self._is_late(worker, now)
         late = unseen if unseen and not worker.waits else 0
+        if not worker.waits:
+            worker.told_at = LONG_AGO  # one object for all
         useless = worker.draining or (worker.hidden and worker.reached is False)
         serving = 0 if useless else (up | held) & ~failing & ~late
         steady = worker.reports is not None and worker.suspicion is None
