@@ -15,6 +15,7 @@ from aiohttp import web
 
 from edgeproxy.admin.app import admin_app
 from edgeproxy.admin.metrics import ProcessCounts, exposition
+from edgeproxy.cache.store import Store
 from edgeproxy.clock import Clock, monotonic
 from edgeproxy.cluster.client import CoordinatorClient
 from edgeproxy.cluster.services import SERVICES
@@ -159,6 +160,7 @@ class Host:
             not_ready_because=self._not_ready_because,
             metrics=exposition(self._counts.total, lambda: self._alive, self._certificate_expiry),
             table=self._table,
+            purge=lambda: self._supervisor.broadcast({"type": "purge"}),
         )
         runner = web.AppRunner(app, access_log=None)
         await runner.setup()
@@ -241,7 +243,9 @@ async def serve(child: Child, settings: ProxySettings) -> None:
     report = _Reporter(child, loop)
     table = _build_table(routes, settings, _first_snapshot(settings))
     tls = ServerTls(counters) if settings.tls_files else None
-    edge = Edge(loop, table, settings.limits, Observer(counters, access_log, Clock(monotonic)), dialer, report, tls)
+    observer = Observer(counters, access_log, Clock(monotonic))
+    cache = _new_store(settings, counters)
+    edge = Edge(loop, table, settings.limits, observer, dialer, report, tls, cache)
     dialer.edge = edge
     edge.start()
 
@@ -250,6 +254,8 @@ async def serve(child: Child, settings: ProxySettings) -> None:
             edge.table = _build_table(routes, settings, Snapshot.from_message(message))
         elif message["type"] == "health":
             routes.probed(message["alive"])
+        elif message["type"] == "purge" and cache is not None:
+            cache.clear()
         elif message["type"] == "tls" and tls is not None:
             tls.use(Pair.from_message(message))
 
@@ -270,6 +276,12 @@ async def serve(child: Child, settings: ProxySettings) -> None:
     await dialer.close()
     if access_log is not None:
         access_log.close()
+
+
+def _new_store(settings: ProxySettings, counters: Counters) -> Store | None:
+    """This process's share of the cache."""
+    share = settings.cache // settings.processes
+    return Store(share, settings.cache_max_entry, counters) if share else None
 
 
 def _build_table(routes: Routes, settings: ProxySettings, snapshot: Snapshot) -> Table:
