@@ -96,7 +96,8 @@ class Worker:
     `interval` is what the worker was told; `assigned` what it shall run, the most urgent first; `member` its
     place in the fleet, None while it is offline. `credential` belongs to the API: it is kept with the
     record. `unverified`: from a snapshot, and not heard of since. `reached`: whether we have ever reached
-    it; `hidden`: not shown to edges until somebody has."""
+    it; `hidden`: not shown to edges until somebody has. `near`: a program of our own machine registered it,
+    which is believed."""
 
     worker_id: str
     facts: bytes
@@ -128,6 +129,7 @@ class Worker:
     draining = Flag(4)
     unverified = Flag(5)
     hidden = Flag(6)
+    near = Flag(7)
 
     @property
     def incarnation(self) -> int:

@@ -255,6 +255,19 @@ class WorkerList(Message):
     etag: str | None = None
 
 
+class Observation(Message):
+    """What a proxy saw of one worker: its load, 1.0 is full."""
+
+    worker_id: WorkerId
+    load: Load
+
+
+class Observations(Message):
+    """POST /v1/observations, by an edge that holds the join secret."""
+
+    workers: Annotated[list[Observation], Field(max_length=1000)]
+
+
 class Change(Message):
     """One event of the change feed; `kind` is a word of the coordinator's, of which there may be new ones."""
 
