@@ -26,7 +26,7 @@ from edgeproxy.net.certificates import Pair, PairFiles, PairWatch
 from edgeproxy.net.client import ClientConnection
 from edgeproxy.net.dial import NetworkDialer
 from edgeproxy.net.edge import Edge
-from edgeproxy.net.tls import DepartureWatch, ServerTls
+from edgeproxy.net.tls import ServerTls
 from edgeproxy.proxy.observe import Observer
 from edgeproxy.proxy.table import Table
 from edgeproxy.routes import COORDINATOR, Routes
@@ -222,7 +222,9 @@ async def serve(child: Child, settings: ProxySettings) -> None:
     """One serving process: from its sockets to its last exchange."""
     counters = Counters()
     name = "edge-proxy" if settings.mode == "serve" else "load-balancer"
-    routes = Routes(counters, settings.balance, orjson.dumps({"status": "healthy", "service": name}))
+    routes = Routes(
+        counters, settings.balance, orjson.dumps({"status": "healthy", "service": name}), settings.max_replay
+    )
     loop = asyncio.get_running_loop()
     access_log = AccessLog() if settings.access_log == "json" else None
     dialer = NetworkDialer()
@@ -248,7 +250,6 @@ async def serve(child: Child, settings: ProxySettings) -> None:
         await loop.create_server(lambda: ClientConnection(edge, trusted), sock=sock, **options)  # type: ignore[arg-type,return-value]
         for sock in child.sockets
     ]
-    departures = DepartureWatch(edge) if tls else None
     child.ready()
     reports = loop.create_task(_send_counters(child, counters))
     seconds = await child.until_drain()
@@ -256,8 +257,6 @@ async def serve(child: Child, settings: ProxySettings) -> None:
     reports.cancel()
     child.send(counters.as_message())
     edge.stop()
-    if departures is not None:
-        departures.stop()
     await dialer.close()
     if access_log is not None:
         access_log.close()

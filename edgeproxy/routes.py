@@ -9,7 +9,7 @@ from edgeproxy.discovery.snapshot import STATIC_POOL, Endpoint, Snapshot
 from edgeproxy.http.answer import OPENAI, PROBLEM
 from edgeproxy.policy.balance import STRATEGIES, Strategy
 from edgeproxy.policy.worker import Worker
-from edgeproxy.proxy.table import Pool, Route, Table
+from edgeproxy.proxy.table import REPLAY_BYTES, Pool, Route, Table
 from edgeproxy.telemetry.counters import Counters
 
 COORDINATOR = "coordinator"
@@ -31,10 +31,11 @@ _OPENAI_PREFIXES = ((b"/v1/embeddings", "rag-embeddings"), (b"/v1/", "llm-infere
 class Routes:
     """Builds tables. What was observed of a worker and whose turn it is live here, from table to table."""
 
-    def __init__(self, counters: Counters, strategy: str, health: bytes) -> None:
+    def __init__(self, counters: Counters, strategy: str, health: bytes, replay_bytes: int = REPLAY_BYTES) -> None:
         self._counters = counters
         self._new_strategy = STRATEGIES[strategy]
         self._health = health
+        self._replay_bytes = replay_bytes
         self._workers: dict[str, Worker] = {}
         self._strategies: dict[str, Strategy] = {}
 
@@ -52,7 +53,7 @@ class Routes:
             for prefix, name in _OPENAI_PREFIXES
             if name in pools
         ]
-        api = Route("api", self._counters.route("api"), self._pool(COORDINATOR, coordinators), trusted=True)
+        api = self._trusted("api", self._pool(COORDINATOR, coordinators))
         return Table(
             self._nowhere(),
             exact={b"/health": self._local_health()},
@@ -72,7 +73,7 @@ class Routes:
         """Every path goes to the upstreams that the operator named, who trusts them."""
         self._keep(snapshot.all_endpoints())
         pool = self._pool(STATIC_POOL, snapshot.endpoints.get(STATIC_POOL, ()))
-        return Table(self._nowhere(), Route(STATIC_POOL, self._counters.route(STATIC_POOL), pool, trusted=True))
+        return Table(self._nowhere(), self._trusted(STATIC_POOL, pool))
 
     def probed(self, verdicts: Mapping[str, bool]) -> None:
         """What active health checks found, by endpoint id."""
@@ -105,10 +106,14 @@ class Routes:
             strip=strip,
             dialect=dialect,
             idempotent=_IDEMPOTENT.get(service, _NONE),
+            replay_bytes=self._replay_bytes,
         )
 
     def _service(self, shown: str, service: str, pool: Pool) -> Route:
         return self._route(service, pool, strip=len("/service/") + len(shown))
+
+    def _trusted(self, name: str, pool: Pool) -> Route:
+        return Route(name, self._counters.route(name), pool, trusted=True, replay_bytes=self._replay_bytes)
 
     def _nowhere(self) -> Route:
         return Route("none", self._counters.route("none"))

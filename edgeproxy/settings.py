@@ -9,6 +9,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import BeforeValidator, Field, SecretStr, field_validator, model_validator
 
+from edgeproxy.http.bounds import Bounds
 from edgeproxy.net.limits import Limits
 from edgeproxy.runtime.cpu import usable_cores
 from edgeproxy.runtime.environment import CommaList, EnvironmentSettings
@@ -92,19 +93,37 @@ class ProxySettings(EnvironmentSettings):
         (), "TRUSTED_PROXIES", "comma list of CIDRs whose X-Forwarded-* and X-Request-ID are believed"
     )
     max_body: Size = _field(100 * 1024 * 1024, "MAX_BODY", "largest request body, e.g. 100MiB", ge=0)
+    max_head: Size = _field(16 * 1024, "MAX_HEAD", "largest request head", ge=512)
+    max_fields: int = _field(100, "MAX_FIELDS", "most field lines of a request; an answer may have twice as many", ge=8)
+    max_target: Size = _field(8 * 1024, "MAX_TARGET", "longest request target (path and query)", ge=64)
+    max_answer_head: Size = _field(64 * 1024, "MAX_ANSWER_HEAD", "largest head of a worker's answer", ge=512)
+    max_chunk_extension: Size = _field(256, "MAX_CHUNK_EXTENSION", "longest extension of one chunk", ge=0)
+    max_trailers: int = _field(16, "MAX_TRAILERS", "most trailer fields of a body", ge=0)
+    max_trailer_bytes: Size = _field(4 * 1024, "MAX_TRAILER_BYTES", "largest trailer section", ge=0)
+    max_replay: Size = _field(1024 * 1024, "MAX_REPLAY", "request body that is kept to be sent once more", ge=0)
+    buffer: Size = _field(
+        64 * 1024, "BUFFER", "unsent bytes of one direction beyond which its source is not read", ge=4096
+    )
     access_log: Literal["off", "json"] = _field("off", "ACCESS_LOG", "one line an exchange on standard output")
     drain: Seconds = _field(30.0, "DRAIN", "seconds for exchanges in flight when the program is told to end")
 
     timeout_handshake: Seconds = _field(10.0, "TIMEOUT_HANDSHAKE", "seconds for a TLS handshake")
     timeout_head: Seconds = _field(10.0, "TIMEOUT_HEAD", "seconds for a request head to arrive")
     timeout_body: Seconds = _field(30.0, "TIMEOUT_BODY", "seconds between two pieces of a request body")
-    body_rate: float = _field(240.0, "BODY_RATE", "bytes a second that a request body must make on the whole", gt=0)
+    body_rate: float = _field(240.0, "BODY_RATE", "bytes a second that a body must make on the whole", gt=0)
+    body_grace: Seconds = _field(10.0, "BODY_GRACE", "seconds before a body's rate is looked at")
     timeout_keep_alive: Seconds = _field(75.0, "TIMEOUT_KEEP_ALIVE", "seconds a client connection may rest")
+    keep_alive_requests: int = _field(1000, "KEEP_ALIVE_REQUESTS", "requests that one client connection may make", ge=1)
+    client_lifetime: Seconds = _field(3600.0, "CLIENT_LIFETIME", "seconds for which a client connection is used")
+    timeout_linger: Seconds = _field(2.0, "TIMEOUT_LINGER", "seconds for a refused client to read why")
     timeout_write: Seconds = _field(60.0, "TIMEOUT_WRITE", "seconds for a peer to read some of what waits for it")
     timeout_connect: Seconds = _field(3.0, "TIMEOUT_CONNECT", "seconds for a worker to accept a connection")
     timeout_first_byte: Seconds = _field(120.0, "TIMEOUT_FIRST_BYTE", "seconds for a worker to begin its answer")
     timeout_stream: Seconds = _field(60.0, "TIMEOUT_STREAM", "seconds between two pieces of an answer")
     timeout_tunnel: Seconds = _field(3600.0, "TIMEOUT_TUNNEL", "seconds for which a WebSocket may be silent")
+    upstream_idle: Seconds = _field(4.0, "UPSTREAM_IDLE", "seconds a worker's connection may rest, less if it says so")
+    upstream_lifetime: Seconds = _field(600.0, "UPSTREAM_LIFETIME", "seconds for which a worker's connection is used")
+    upstream_resting: int = _field(64, "UPSTREAM_RESTING", "connections that may rest for one worker", ge=0)
 
     @field_validator("trusted_proxies")
     @classmethod
@@ -128,17 +147,34 @@ class ProxySettings(EnvironmentSettings):
     @property
     def limits(self) -> Limits:
         return Limits(
+            bounds=Bounds(
+                fields=self.max_fields,
+                target=self.max_target,
+                extension=self.max_chunk_extension,
+                trailers=self.max_trailers,
+                trailer_bytes=self.max_trailer_bytes,
+            ),
+            head_bytes=self.max_head,
+            answer_head_bytes=self.max_answer_head,
             body_bytes=self.max_body,
+            buffer=self.buffer,
             handshake=self.timeout_handshake,
             head=self.timeout_head,
             body_idle=self.timeout_body,
             body_rate=self.body_rate,
+            rate_grace=self.body_grace,
             keep_alive=self.timeout_keep_alive,
+            keep_alive_requests=self.keep_alive_requests,
+            client_lifetime=self.client_lifetime,
+            linger=self.timeout_linger,
             write_idle=self.timeout_write,
             connect=self.timeout_connect,
             first_byte=self.timeout_first_byte,
             stream_idle=self.timeout_stream,
             tunnel_idle=self.timeout_tunnel,
+            upstream_idle=self.upstream_idle,
+            upstream_lifetime=self.upstream_lifetime,
+            upstream_resting=self.upstream_resting,
         )
 
 

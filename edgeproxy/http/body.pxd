@@ -1,6 +1,8 @@
 # Types of the compiled way; the source is the .py beside it.
 cimport cython
 
+from edgeproxy.http.bounds cimport Bounds
+
 cdef long long UNTIL_CHUNKED, UNTIL_CLOSE
 
 @cython.final

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from edgeproxy.errors import Fault
+from edgeproxy.http.bounds import USUAL, Bounds
 from edgeproxy.http.chunked import ChunkedReader
 from edgeproxy.http.framing import UNTIL_CHUNKED, UNTIL_CLOSE
 
@@ -15,8 +16,8 @@ class BodyReader:
 
     __slots__ = ("_chunked", "_left", "done")
 
-    def __init__(self, length: int, fault: Fault) -> None:
-        self._chunked = ChunkedReader(fault) if length == UNTIL_CHUNKED else None
+    def __init__(self, length: int, fault: Fault, bounds: Bounds = USUAL) -> None:
+        self._chunked = ChunkedReader(fault, bounds) if length == UNTIL_CHUNKED else None
         self._left = length
         self.done = length == 0 or (length not in (UNTIL_CHUNKED, UNTIL_CLOSE) and length < 0)
 

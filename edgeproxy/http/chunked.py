@@ -9,13 +9,11 @@ from __future__ import annotations
 import re
 
 from edgeproxy.errors import Fault, ProtocolError
+from edgeproxy.http.bounds import USUAL, Bounds
 from edgeproxy.http.fields import PLAIN, REQUEST_FIELDS, TEXT_BYTES, TOKEN_BYTES
 
 LAST_CHUNK = b"0\r\n\r\n"
 
-MAX_EXTENSION = 256  # bytes on one chunk-size line
-MAX_TRAILERS = 16
-MAX_TRAILER_BYTES = 4096
 _MAX_SIZE = 2**62
 
 _TOKEN = rb"[" + re.escape(TOKEN_BYTES) + rb"]+"
@@ -43,9 +41,10 @@ class ChunkedReader:
     request's bad framing is the client's fault, a response's the worker's.
     """
 
-    __slots__ = ("_fault", "_held", "_left", "_state", "_trailer_bytes", "_trailers", "done")
+    __slots__ = ("_bounds", "_fault", "_held", "_left", "_state", "_trailer_bytes", "_trailers", "done")
 
-    def __init__(self, fault: Fault) -> None:
+    def __init__(self, fault: Fault, bounds: Bounds = USUAL) -> None:
+        self._bounds = bounds
         self._fault = fault
         self._state = _SIZE
         self._left = 0
@@ -90,7 +89,7 @@ class ChunkedReader:
 
     def _line_end(self, data: bytes, at: int) -> int:
         """Where the line's CRLF stands, or -1 while it has not arrived; every line is bounded."""
-        limit = MAX_TRAILER_BYTES if self._state == _TRAILERS else MAX_EXTENSION + 16
+        limit = self._bounds.trailer_bytes if self._state == _TRAILERS else self._bounds.extension + 16
         end = data.find(b"\n", at, at + limit + 2)
         if end < 0:
             if len(data) - at > limit + 1:  # the line may be whole but for its LF
@@ -111,7 +110,7 @@ class ChunkedReader:
 
     def _take_size(self, line: bytes) -> None:
         match = _SIZE_LINE.fullmatch(line)
-        if match is None or len(match[2]) > MAX_EXTENSION:
+        if match is None or len(match[2]) > self._bounds.extension:
             raise ProtocolError(self._fault, "not a chunk size")
         size = int(match[1], 16)
         if size > _MAX_SIZE:
@@ -122,7 +121,7 @@ class ChunkedReader:
     def _check_trailer(self, line: bytes) -> None:
         self._trailers += 1
         self._trailer_bytes += len(line)
-        if self._trailers > MAX_TRAILERS or self._trailer_bytes > MAX_TRAILER_BYTES:
+        if self._trailers > self._bounds.trailers or self._trailer_bytes > self._bounds.trailer_bytes:
             raise ProtocolError(self._fault, "too many trailers")
         name, colon, value = line.partition(b":")
         kind = REQUEST_FIELDS.kind(name, self._fault)

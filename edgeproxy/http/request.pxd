@@ -1,6 +1,7 @@
 # Types of the compiled way; the source is the .py beside it.
 cimport cython
 
+from edgeproxy.http.bounds cimport Bounds
 from edgeproxy.http.fields cimport FieldNames
 from edgeproxy.http.framing cimport parse_content_length
 from edgeproxy.http.scan cimport Notes, scan_fields, scan_request_line
@@ -32,12 +33,12 @@ cdef class RequestHead(Notes):
 
 
 @cython.locals(head=RequestHead, at=Py_ssize_t)
-cpdef RequestHead parse_request(bytes data, Py_ssize_t end)
+cpdef RequestHead parse_request(bytes data, Py_ssize_t end, Bounds bounds=*)
 
 @cython.locals(
     seen="const unsigned char*", method_end=Py_ssize_t, target_end=Py_ssize_t, end=Py_ssize_t, method=bytes
 )
-cdef tuple _parse_request_line(bytes data)
+cdef tuple _parse_request_line(bytes data, Py_ssize_t longest)
 @cython.locals(seen="const unsigned char*", prefix="const unsigned char*", index=int, minor=int)
 cdef bint _is_ours(bytes data, Py_ssize_t at) except -1
 @cython.locals(upgrading=bint)

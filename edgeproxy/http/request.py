@@ -18,6 +18,7 @@ from edgeproxy.errors import (
     URI_TOO_LONG,
     ProtocolError,
 )
+from edgeproxy.http.bounds import USUAL, Bounds
 from edgeproxy.http.fields import (
     CONNECTION,
     CONTENT_LENGTH,
@@ -37,8 +38,6 @@ from edgeproxy.http.fields import (
 from edgeproxy.http.framing import NO_BODY, UNTIL_CHUNKED, connection_options, parse_content_length, without
 from edgeproxy.http.scan import Notes, scan_fields, scan_request_line
 
-MAX_FIELDS = 100
-MAX_TARGET = 8192
 _MAX_METHOD = 32
 
 _CR, _LF, _SLASH, _ZERO, _SMALL_C = 13, 10, 47, 48, 99
@@ -51,7 +50,7 @@ _VERSION = re.compile(rb"HTTP/[0-9]\.[0-9]")
 _HOST = re.compile(rb"(?:[A-Za-z0-9._~-]+|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?")
 _ABSOLUTE = re.compile(rb"https?://([^/?]*)(.*)", re.IGNORECASE | re.DOTALL)
 _WEBSOCKET_KEY = re.compile(rb"[A-Za-z0-9+/]{22}==")
-_CODINGS = re.compile(rb"[a-z]+(?:[ \t]*,[ \t]*[a-z]+)*[ \t]*,[ \t]*chunked")
+_CODINGS = re.compile(rb"[a-z-]+(?:[ \t]*,[ \t]*[a-z-]+)*[ \t]*,[ \t]*chunked")
 
 IDEMPOTENT = frozenset({b"GET", b"HEAD", b"OPTIONS", b"PUT", b"DELETE"})
 """Methods whose repetition changes nothing (RFC 9110 section 9.2.2); TRACE is never served."""
@@ -155,19 +154,19 @@ class RequestHead(Notes):
         self._singles |= bit
 
 
-def parse_request(data: bytes, end: int) -> RequestHead:
+def parse_request(data: bytes, end: int, bounds: Bounds = USUAL) -> RequestHead:
     """Parse the head data[:end], which the empty line data[end:end + 4] closes."""
-    head, at = _parse_request_line(data)
+    head, at = _parse_request_line(data, bounds.target)
     scan_fields(data, at, end + 2, REQUEST_FIELDS, MALFORMED, head)
-    if head.count > MAX_FIELDS:
-        raise ProtocolError(HEAD_TOO_LARGE, f"more than {MAX_FIELDS} fields")
+    if head.count > bounds.fields:
+        raise ProtocolError(HEAD_TOO_LARGE, f"more than {bounds.fields} fields")
     if head._whole is not None:
         head.fields += b"".join(head._whole)
     _judge(head)
     return head
 
 
-def _parse_request_line(data: bytes) -> tuple[RequestHead, int]:
+def _parse_request_line(data: bytes, longest: int) -> tuple[RequestHead, int]:
     """The head so far, and where its fields begin."""
     seen = data
     method_end, target_end = scan_request_line(data)
@@ -176,8 +175,8 @@ def _parse_request_line(data: bytes) -> tuple[RequestHead, int]:
         raise _not_our_version(data[target_end + 1 :].partition(b"\r\n")[0])
     if method_end > _MAX_METHOD:
         raise ProtocolError(MALFORMED, "the method is too long")
-    if target_end - method_end > MAX_TARGET:
-        raise ProtocolError(URI_TOO_LONG, "the target is longer than 8 KiB")
+    if target_end - method_end > longest:
+        raise ProtocolError(URI_TOO_LONG, f"the target is longer than {longest} bytes")
     method = _GET if method_end == 3 and seen[0] == 71 and seen[1] == 69 and seen[2] == 84 else seen[:method_end]
     if method in _REFUSED_METHODS:
         raise ProtocolError(METHOD_REFUSED, "CONNECT and TRACE are not served")

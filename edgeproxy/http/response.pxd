@@ -1,6 +1,7 @@
 # Types of the compiled way; the source is the .py beside it.
 cimport cython
 
+from edgeproxy.http.bounds cimport Bounds
 from edgeproxy.http.fields cimport FieldNames
 from edgeproxy.http.framing cimport parse_content_length
 from edgeproxy.http.scan cimport Notes, scan_fields
@@ -24,7 +25,7 @@ cdef class ResponseHead(Notes):
 
 
 @cython.locals(head=ResponseHead, at=Py_ssize_t)
-cpdef ResponseHead parse_response(bytes data, Py_ssize_t end, bint to_head)
+cpdef ResponseHead parse_response(bytes data, Py_ssize_t end, bint to_head, Bounds bounds=*)
 @cython.locals(seen="const unsigned char*", at=Py_ssize_t)
 cdef Py_ssize_t _line_end(bytes data) except -1
 @cython.locals(seen="const unsigned char*", usual="const unsigned char*", index=int)

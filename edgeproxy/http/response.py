@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from edgeproxy.errors import BAD_RESPONSE, ProtocolError
+from edgeproxy.http.bounds import USUAL, Bounds
 from edgeproxy.http.fields import (
     CONNECTION,
     CONTENT_LENGTH,
@@ -25,7 +26,6 @@ from edgeproxy.http.framing import (
 )
 from edgeproxy.http.scan import Notes, scan_fields
 
-MAX_FIELDS = 200
 _CR, _LF = 13, 10
 _OK = b"OK"
 _USUAL = b"HTTP/1.1 200 OK"
@@ -92,14 +92,14 @@ class ResponseHead(Notes):
             self.websocket_accept = value
 
 
-def parse_response(data: bytes, end: int, to_head: bool) -> ResponseHead:
+def parse_response(data: bytes, end: int, to_head: bool, bounds: Bounds = USUAL) -> ResponseHead:
     """Parse the head data[:end], which the empty line data[end:end + 4] closes; `to_head`: it answers a HEAD
     request, so no body follows."""
     at = _line_end(data)
     head = _parse_status_line(data, at)
     scan_fields(data, at + 2, end + 2, RESPONSE_FIELDS, BAD_RESPONSE, head)
-    if head.count > MAX_FIELDS:
-        raise ProtocolError(BAD_RESPONSE, f"more than {MAX_FIELDS} fields")
+    if head.count > 2 * bounds.fields:
+        raise ProtocolError(BAD_RESPONSE, f"more than {2 * bounds.fields} fields")
     if head._connection:
         _settle_connection(head, head._connection)
     head.length = _settle_length(head, to_head)

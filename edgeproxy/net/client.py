@@ -7,7 +7,6 @@ from typing import Any
 from edgeproxy.clock import FOREVER, monotonic
 from edgeproxy.errors import (
     BODY_TIMEOUT,
-    BODY_TOO_LARGE,
     CLIENT_LEFT,
     HEAD_TIMEOUT,
     HEAD_TOO_LARGE,
@@ -16,42 +15,27 @@ from edgeproxy.errors import (
     ProtocolError,
 )
 from edgeproxy.http.answer import PROBLEM, error_answer, options_answer, plain_answer
-from edgeproxy.http.body import BodyReader
 from edgeproxy.http.framing import NO_BODY
 from edgeproxy.http.request import RequestHead, parse_request
 from edgeproxy.http.scan import head_end, tail
-from edgeproxy.net.bulk import BULK_BYTES, SOURCE_ENDED, WHOLE, able
-from edgeproxy.net.connection import Connection
 from edgeproxy.net.edge import Edge
-from edgeproxy.net.limits import HIGH_WATER, LINGER_BYTES, LINGER_SECONDS, MAX_PIPELINED, RATE_GRACE
+from edgeproxy.net.upload import UploadingConnection
 from edgeproxy.policy.address import Networks, is_trusted
-from edgeproxy.proxy.exchange import MAX_KEPT, TUNNEL, UNTIL_END, Exchange
+from edgeproxy.proxy.exchange import TUNNEL, UNTIL_END, Exchange
 from edgeproxy.proxy.pipeline import guard
 
 
-class ClientConnection(Connection):
-    """Between requests `exchange` is None; `buffer` holds what came too early or is not yet a whole head."""
+class ClientConnection(UploadingConnection):
+    """Between requests `exchange` is None. `requests` have begun so far, and after `last_begin` none is begun that
+    is not its connection's last."""
 
-    __slots__ = (
-        "body",
-        "body_mark",
-        "body_since",
-        "buffer",
-        "exchange",
-        "lingered",
-        "lingering",
-        "pumping",
-        "skipped",
-    )
+    __slots__ = ("last_begin", "lingered", "lingering", "pumping", "requests", "skipped")
 
     def __init__(self, edge: Edge, trusted_proxies: Networks) -> None:
-        super().__init__(edge)
+        UploadingConnection.__init__(self, edge)
         self.trusted = trusted_proxies  # the networks until the peer is known, then the verdict
-        self.buffer = b""
-        self.exchange: Exchange | None = None
-        self.body: BodyReader | None = None
-        self.body_since = 0.0  # from when on the body's rate is measured,
-        self.body_mark = 0  # and how much of it had come by then
+        self.requests = 0
+        self.last_begin = FOREVER
         self.pumping = False
         self.skipped = False  # an empty line before the request that is being read
         self.lingering = False
@@ -74,6 +58,9 @@ class ClientConnection(Connection):
         edge.counters.connections += 1
         edge.counters.open_connections += 1
         self.read_deadline = edge.clock.now + edge.limits.keep_alive
+        self.last_begin = edge.clock.now + edge.limits.client_lifetime
+        if edge.scheme == b"https":
+            edge.departures.watch(self)  # its end is not told while we write, either
 
     def data_received(self, data: bytes) -> None:
         self.edge.clock.tick()
@@ -105,7 +92,13 @@ class ClientConnection(Connection):
     def connection_lost(self, exc: Exception | None) -> None:
         self.edge.clients.discard(self)
         self.edge.counters.open_connections -= 1
+        self.edge.departures.forget(self)
         self._left()
+
+    def departed(self) -> None:
+        if self.exchange is not None and self.exchange.framing != TUNNEL:
+            self._left()
+            self.abort()
 
     def pause_writing(self) -> None:
         self.note_unwritable()
@@ -132,7 +125,7 @@ class ClientConnection(Connection):
                     break
         finally:
             self.pumping = False
-        if len(self.buffer) >= MAX_PIPELINED:
+        if len(self.buffer) >= self.edge.limits.buffer:
             self.pause_reading()  # the client reads none of the answers that it has asked for
         elif not self.reading and self.body is None:
             self.resume_reading()
@@ -148,7 +141,7 @@ class ClientConnection(Connection):
             self._head_incomplete(data, end)
             return False
         try:
-            head = parse_request(data, end)
+            head = parse_request(data, end, self.edge.limits.bounds)
         except ProtocolError as error:
             self._refuse(error.fault, str(error))
             return False
@@ -170,6 +163,9 @@ class ClientConnection(Connection):
         request_id = head.request_id if self.trusted and head.request_id else edge.new_request_id()
         exchange = self.exchange = Exchange(self, head, edge.table, request_id, monotonic())
         self.read_deadline = FOREVER
+        self.requests += 1
+        if self.requests >= edge.limits.keep_alive_requests or edge.clock.now > self.last_begin:
+            exchange.close = True
         if head.length != NO_BODY and head.length != 0:
             self._expect_body(exchange, head, rest)
         else:
@@ -208,129 +204,13 @@ class ClientConnection(Connection):
         )
         self.finish(exchange)
 
-    def _expect_body(self, exchange: Exchange, head: RequestHead, rest: bytes) -> None:
-        if head.length > self.edge.limits.body_bytes:
-            self._refuse_body(exchange, BODY_TOO_LARGE, "")
-            return
-        if head.method in (b"GET", b"HEAD", b"DELETE", b"OPTIONS"):
-            exchange.close = exchange.exclusive = True  # legal, and often misread
-        exchange.request_done = False
-        self.body = BodyReader(head.length, MALFORMED)
-        self.body_since, self.body_mark = self.edge.clock.now, 0
-        self.read_deadline = self._body_deadline(self.edge.clock.now)
-        if rest:
-            self._body_received(exchange, rest)
-
-    def _body_received(self, exchange: Exchange, data: bytes) -> None:
-        body = self.body
-        assert body is not None
-        try:
-            payload, rest = body.feed(data)
-        except ProtocolError as error:
-            self._refuse_body(exchange, error.fault, str(error))
-            return
-        if exchange.bytes_in + len(payload) > self.edge.limits.body_bytes:
-            self._refuse_body(exchange, BODY_TOO_LARGE, "")
-            return
-        if body.done:
-            self.body = None
-            exchange.request_done = True
-            self.buffer = rest
-            self.read_deadline = FOREVER
-        if payload or body.done:
-            exchange.take(payload)
-        if self.body is None:
-            return
-        if self.reading:  # else the worker takes no more for now
-            self.read_deadline = self._body_deadline(self.edge.clock.now)
-        if exchange.upstream is None:
-            if exchange.bytes_in > HIGH_WATER:
-                self.pause_body()
-        elif body.left >= BULK_BYTES:
-            self._try_bulk(exchange, body)
-
-    def _body_deadline(self, now: float) -> float:
-        """When more of the body must be there: soon, and on the whole no slower than the rate that is asked for,
-        counted from when the client was last let speak."""
-        limits = self.edge.limits
-        received = self.exchange.bytes_in - self.body_mark if self.exchange is not None else 0
-        return min(now + limits.body_idle, self.body_since + RATE_GRACE + received / limits.body_rate)
-
-    def _try_bulk(self, exchange: Exchange, body: BodyReader) -> None:
-        """The rest of a large body goes from socket to socket, unless it may have to be sent again from memory."""
-        upstream: Any = exchange.upstream
-        if (
-            (not exchange.replayable or exchange.head.length > MAX_KEPT)
-            and self.reading
-            and able(upstream.transport)
-            and able(self.transport)
-        ):
-            exchange.forget()
-            self.begin_bulk(upstream, body.left)
-
-    def bulk_moved(self, count: int) -> None:
-        assert self.exchange is not None
-        assert self.body is not None
-        self.exchange.bytes_in += count
-        self.body.skip(count)
-        self.read_deadline = self._body_deadline(self.edge.clock.tick())
-
-    def bulk_waits_for_sink(self, waits: bool) -> None:
-        assert self.exchange is not None
-        upstream: Any = self.exchange.upstream
-        if waits:
-            self.read_deadline = FOREVER
-            upstream.write_deadline = self.edge.clock.now + self.edge.limits.write_idle
-        else:
-            self.read_deadline = self._body_deadline(self.edge.clock.now)
-            upstream.write_deadline = FOREVER
-
-    def bulk_ended(self, outcome: int) -> None:
-        self.bulk = None
-        exchange = self.exchange
-        assert exchange is not None
-        upstream: Any = exchange.upstream
-        if outcome == WHOLE:
-            self.body = None
-            exchange.request_done = True
-            self.read_deadline = upstream.write_deadline = FOREVER
-            self.resume_reading()
-            upstream.sent()
-        elif outcome == SOURCE_ENDED:
-            self.transport.abort()
-        else:  # the upstream's own reader finds out: an early answer, or the end
-            upstream.read_deadline = self.edge.clock.now + LINGER_SECONDS
-
-    def _refuse_body(self, exchange: Exchange, fault: Fault, detail: str) -> None:
-        self.body = None
-        exchange.fault = fault
-        exchange.request_done = False
-        self.edge.forwarder.cancel(exchange)
-        if exchange.responding:
-            self.break_off(exchange, fault)
-        else:
-            self.answer(exchange, fault, detail)
-
     def _hold(self, data: bytes) -> None:
         """Pipelined requests wait until the one before is answered."""
         self.buffer = self.buffer + data if self.buffer else data
-        if len(self.buffer) >= MAX_PIPELINED:
+        if len(self.buffer) >= self.edge.limits.buffer:
             self.pause_reading()
 
     # What the exchange asks for.
-
-    def pause_body(self) -> None:
-        """Time does not run against a client that we do not read."""
-        self.pause_reading()
-        if self.body is not None:
-            self.read_deadline = FOREVER
-
-    def resume_body(self) -> None:
-        if not self.reading and len(self.buffer) < MAX_PIPELINED:
-            self.resume_reading()
-            if self.body is not None and self.exchange is not None:
-                self.body_since, self.body_mark = self.edge.clock.now, self.exchange.bytes_in
-                self.read_deadline = self._body_deadline(self.edge.clock.now)
 
     def answer(self, exchange: Exchange, fault: Fault, detail: str = "") -> None:
         exchange.fault = fault
@@ -371,7 +251,7 @@ class ClientConnection(Connection):
         self.body = None
         self.edge.observer.ended(exchange)
         if exchange.framing == UNTIL_END:
-            self.transport.abort()
+            self.abort()
         else:
             self.close()
 
@@ -407,14 +287,14 @@ class ClientConnection(Connection):
             self.close()
             return
         self.lingering = True
-        self.read_deadline = self.edge.clock.now + LINGER_SECONDS
-        self.write_deadline = self.edge.clock.now + self.edge.limits.write_idle
+        self.read_deadline = self.edge.clock.now + self.edge.limits.linger
+        self.await_reader()
         self.resume_reading()
         self.transport.write_eof()
 
     def _discard(self, data: bytes) -> None:
         self.lingered += len(data)
-        if self.lingered > LINGER_BYTES:
+        if self.lingered > self.edge.limits.buffer:
             self.close()
 
     def _left(self) -> None:
@@ -441,15 +321,16 @@ class ClientConnection(Connection):
         if self.closing:
             self.closing_due(now)
         elif self.write_deadline <= now:
-            self.transport.abort()
+            if not self.reads_on(now):
+                self.abort()
         elif self.lingering and self.transport.get_write_buffer_size():
-            self.read_deadline = now + LINGER_SECONDS
+            self.read_deadline = now + self.edge.limits.linger
         elif exchange is None:
             if self.buffer:
                 self._refuse(HEAD_TIMEOUT, "")
             else:
                 self.close()
         elif exchange.framing == TUNNEL:
-            self.transport.abort()
+            self.abort()
         else:
             self._refuse_body(exchange, BODY_TIMEOUT, "")

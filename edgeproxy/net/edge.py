@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from edgeproxy.clock import Clock, DateField
+from edgeproxy.net.departures import Departures
 from edgeproxy.net.limits import Limits
 from edgeproxy.proxy.forward import Dialer, Forwarder
 from edgeproxy.proxy.observe import Observer
@@ -63,6 +64,7 @@ class Edge:
         self.scheme = b"https" if tls else b"http"
         self.clients: set[Swept] = set()
         self.upstreams: set[Swept] = set()
+        self.departures = Departures(loop)
         self._id_prefix = os.urandom(6).hex().encode("ascii") + b"-"
         self._ids = 0
         self._id_block = b""  # the prefix and all but the last two digits of the count
@@ -82,6 +84,7 @@ class Edge:
     def stop(self) -> None:
         if self._sweeper is not None:
             self._sweeper.cancel()
+        self.departures.close()
 
     def drain(self) -> None:
         for connection in [*self.clients, *self.upstreams]:

@@ -2,16 +2,16 @@
 cimport cython
 
 from edgeproxy.net.connection cimport Connection
+from edgeproxy.net.limits cimport Limits
 from edgeproxy.policy.worker cimport Worker
 
-cdef int MAX_IDLE_PER_WORKER
 cdef double FRESH_ENOUGH
 
 cdef class PooledConnection(Connection):
     cdef public Worker worker
-    cdef public double idle_since, idle_age
+    cdef public double idle_since, idle_age, last_rest
 
-    @cython.locals(worker=Worker, now=double)
+    @cython.locals(worker=Worker, limits=Limits, now=double)
     cpdef rest(self)
     cpdef forget(self)
 

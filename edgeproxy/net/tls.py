@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import select
 import ssl
-from collections.abc import Iterable
-from typing import Any, Protocol, TypeVar
+from typing import Any
 
 from edgeproxy.net.certificates import Pair
-from edgeproxy.net.edge import Edge
 from edgeproxy.net.limits import Limits
 from edgeproxy.telemetry.counters import Counters
 
@@ -18,16 +15,6 @@ PLAIN_HTTP = "tls_plain_http"
 REFUSED = "tls_handshake_failed"
 UNFINISHED = "tls_handshake_unfinished"
 """The peer left, or had not finished when its time was up."""
-
-DEPARTURE_INTERVAL = 2.0
-"""Seconds between two looks for peers that have left unseen."""
-
-
-class _HasTransport(Protocol):
-    transport: Any
-
-
-C = TypeVar("C", bound=_HasTransport)
 
 
 class ServerTls(ssl.SSLContext):
@@ -62,36 +49,6 @@ class ServerTls(ssl.SSLContext):
             "ssl_handshake_timeout": limits.handshake,
             "ssl_shutdown_timeout": limits.write_idle,
         }
-
-
-class DepartureWatch:
-    """Ends connections whose peer has left, where the loop does not say so: it tells of a TCP end without
-    close_notify only when everything that waits for the peer has been sent, which may be never."""
-
-    def __init__(self, edge: Edge) -> None:
-        self._edge = edge
-        self._timer = edge.loop.call_later(DEPARTURE_INTERVAL, self._look)
-
-    def stop(self) -> None:
-        self._timer.cancel()
-
-    def _look(self) -> None:
-        self._timer = self._edge.loop.call_later(DEPARTURE_INTERVAL, self._look)
-        clients: Iterable[Any] = self._edge.clients
-        for client in departed([each for each in clients if each.exchange is not None]):
-            client.abort()
-
-
-def departed(connections: Iterable[C]) -> list[C]:
-    """Those whose peer has ended its side of the TCP connection."""
-    poll = select.poll()
-    asked: dict[int, C] = {}
-    for connection in connections:
-        sock = connection.transport.get_extra_info("socket")
-        if sock is not None and sock.fileno() >= 0:
-            asked[sock.fileno()] = connection
-            poll.register(sock.fileno(), select.POLLRDHUP)
-    return [asked[fd] for fd, event in poll.poll(0) if event & (select.POLLRDHUP | select.POLLHUP | select.POLLERR)]
 
 
 class _Handshake(ssl.SSLObject):

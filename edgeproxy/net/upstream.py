@@ -24,7 +24,7 @@ from edgeproxy.http.scan import head_end, tail
 from edgeproxy.net.bulk import BULK_BYTES, SOURCE_ENDED, WHOLE, able, has_more
 from edgeproxy.net.connection import Connection
 from edgeproxy.net.edge import Edge
-from edgeproxy.net.limits import MAX_INTERIM, MAX_RESPONSE_HEAD
+from edgeproxy.net.limits import MAX_INTERIM
 from edgeproxy.net.pool import PooledConnection
 from edgeproxy.policy.retry import Stage
 from edgeproxy.policy.worker import Worker
@@ -73,7 +73,7 @@ class UpstreamConnection(PooledConnection):
         self.edge.clock.tick()
         exchange = self.exchange
         if exchange is None:
-            self.transport.abort()  # a worker speaks only when asked
+            self.abort()  # a worker speaks only when asked
         elif self.body is not None:
             self._take_body(exchange, self.body, data)
         elif exchange.framing == TUNNEL:
@@ -87,7 +87,7 @@ class UpstreamConnection(PooledConnection):
         exchange = self.exchange
         if exchange is None or exchange.framing != TUNNEL:
             if self.transport.get_write_buffer_size():
-                self.transport.abort()  # one that has said its last word need not hear ours
+                self.abort()  # one that has said its last word need not hear ours
             return False
         if not self.half_closed and exchange.client.write_eof() and self.transport.can_write_eof():
             self.half_closed = True
@@ -119,6 +119,7 @@ class UpstreamConnection(PooledConnection):
     def resume_reading(self) -> None:
         Connection.resume_reading(self)
         if self.exchange is not None and self.exchange.responding:
+            self.begin_pace(self.exchange.bytes_out)
             self.read_deadline = self._until_next(self.exchange)
 
     def pause_writing(self) -> None:
@@ -181,20 +182,20 @@ class UpstreamConnection(PooledConnection):
     def cancel(self) -> None:
         self.end_bulk()
         self.exchange = None
-        self.transport.abort()
+        self.abort()
 
     # The answer.
 
     def _take_head(self, exchange: Exchange, data: bytes) -> None:
-        end = head_end(data)
-        if end < 0 or end > MAX_RESPONSE_HEAD:
+        end, limits = head_end(data), self.edge.limits
+        if end < 0 or end > limits.answer_head_bytes:
             self.buffer = data
-            if end >= 0 or len(data) > MAX_RESPONSE_HEAD + 3 or data.count(b"\n") != data.count(b"\r\n"):
+            if end >= 0 or len(data) > limits.answer_head_bytes + 3 or data.count(b"\n") != data.count(b"\r\n"):
                 self._fail(exchange, BAD_RESPONSE, Stage.ANSWERING)
             return
         self.buffer = b""
         try:
-            head = parse_response(data, end, exchange.head.method == b"HEAD")
+            head = parse_response(data, end, exchange.head.method == b"HEAD", limits.bounds)
             if head.status >= 200:
                 self._answer_begins(exchange, head, tail(data, end + 4))
             elif head.status == 101:
@@ -216,7 +217,7 @@ class UpstreamConnection(PooledConnection):
     def _answer_begins(self, exchange: Exchange, head: ResponseHead, rest: bytes) -> None:
         body, payload, extra = None, rest, b""
         if head.length != len(rest) and (rest or head.length != NO_BODY):  # else all of it is here
-            body = BodyReader(head.length, BAD_RESPONSE)
+            body = BodyReader(head.length, BAD_RESPONSE, self.edge.limits.bounds)
             payload, extra = body.feed(rest) if rest else (b"", b"")
             body = None if body.done else body
         if head.idle_limit:
@@ -234,6 +235,7 @@ class UpstreamConnection(PooledConnection):
             self._complete(exchange)
             return
         self.body = body
+        self.begin_pace(exchange.bytes_out)
         self.read_deadline = self._until_next(exchange)
         if body.left >= BULK_BYTES:
             self._try_bulk(exchange, body)
@@ -269,16 +271,17 @@ class UpstreamConnection(PooledConnection):
         assert body is not None
         exchange.bytes_out += count
         body.skip(count)
-        self.read_deadline = self.edge.clock.tick() + self.edge.limits.stream_idle
+        self.read_deadline = self.paced(self.edge.clock.tick(), self.edge.limits.stream_idle, exchange.bytes_out)
 
     def bulk_waits_for_sink(self, waits: bool) -> None:
         assert self.exchange is not None
         client: Any = self.exchange.client
         if waits:
             self.read_deadline = FOREVER
-            client.write_deadline = self.edge.clock.now + self.edge.limits.write_idle
+            client.await_reader()
         else:
-            self.read_deadline = self.edge.clock.now + self.edge.limits.stream_idle
+            self.begin_pace(self.exchange.bytes_out)
+            self.read_deadline = self._until_next(self.exchange)
             client.write_deadline = FOREVER
 
     def bulk_ended(self, outcome: int) -> None:
@@ -298,10 +301,14 @@ class UpstreamConnection(PooledConnection):
 
     def _until_next(self, exchange: Exchange) -> float:
         """When the next piece of the answer must be there."""
-        if not self.reading:
+        limits, now = self.edge.limits, self.edge.clock.now
+        if not self.reading and self.bulk is None:
             return FOREVER
-        limits = self.edge.limits
-        return self.edge.clock.now + (limits.tunnel_idle if exchange.framing == TUNNEL else limits.stream_idle)
+        if exchange.framing == TUNNEL:
+            return now + limits.tunnel_idle
+        if self.body is not None and self.body.left >= 0:
+            return self.paced(now, limits.stream_idle, exchange.bytes_out)
+        return now + limits.stream_idle  # a stream says something now and then
 
     def _body_ended(self, exchange: Exchange) -> None:
         """The worker closed, and that is how its answer was to end (RFC 9112 section 6.3, rule 8)."""
@@ -349,7 +356,7 @@ class UpstreamConnection(PooledConnection):
     def _fail(self, exchange: Exchange, fault: Fault, stage: Stage) -> None:
         self.end_bulk()
         self.exchange = None
-        self.transport.abort()
+        self.abort()
         self.edge.forwarder.failed(exchange, fault, Stage.FORWARDED if exchange.responding else stage)
 
     def drain(self) -> None:
@@ -363,8 +370,10 @@ class UpstreamConnection(PooledConnection):
                 self.closing_due(now)
             else:
                 self.close()
+        elif self.write_deadline <= now and self.reads_on(now):
+            return
         elif exchange.framing == TUNNEL:
-            self.transport.abort()
+            self.abort()
         else:
             fault = STALLED if exchange.responding else RESPONSE_TIMEOUT
             self._fail(exchange, fault, Stage.SENT)

@@ -10,9 +10,6 @@ from edgeproxy.http.request import IDEMPOTENT, RequestHead
 from edgeproxy.policy.worker import Worker
 from edgeproxy.proxy.table import Table
 
-MAX_KEPT = 1024 * 1024
-"""Bytes of a request body that are kept for another attempt; a larger one cannot be sent again."""
-
 _QUESTION_MARK = 63
 
 # How payload is framed on its way to the client.
@@ -195,7 +192,7 @@ class Exchange:
 
     def _keep(self, payload: bytes) -> None:
         self.kept_bytes += len(payload)
-        if self.kept_bytes > MAX_KEPT or (not self.idempotent and self.upstream is not None):
+        if self.kept_bytes > self.route.replay_bytes or (not self.idempotent and self.upstream is not None):
             self.forget()
         elif self.kept is None:
             self.kept = [payload]

@@ -10,7 +10,7 @@ cdef class Route:
     cdef readonly str name, dialect
     cdef readonly RouteCounts counts
     cdef readonly Pool pool
-    cdef readonly Py_ssize_t strip
+    cdef readonly Py_ssize_t strip, replay_bytes
     cdef readonly object idempotent
     cdef readonly bint trusted
     cdef readonly bytes local

@@ -10,6 +10,7 @@ from edgeproxy.policy.worker import Worker
 from edgeproxy.telemetry.counters import RouteCounts
 
 _SERVICE = b"/service/"
+REPLAY_BYTES = 1024 * 1024
 
 
 class Pool:
@@ -29,10 +30,11 @@ class Route:
     `strip` is how many bytes of the path are the edge's own and go no further. `idempotent` are paths, as sent
     to the worker and without query, whose POST may be repeated, since it only costs compute (RFC 9110 section
     9.2.2). `trusted` upstreams may send fields that speak for the whole site. `local` is the body of an answer
-    that needs no worker. `counts` live longer than the route: as long as the process.
+    that needs no worker. `replay_bytes` of a request body are kept for another attempt; a larger one is sent once.
+    `counts` live longer than the route: as long as the process.
     """
 
-    __slots__ = ("counts", "dialect", "idempotent", "local", "name", "pool", "strip", "trusted")
+    __slots__ = ("counts", "dialect", "idempotent", "local", "name", "pool", "replay_bytes", "strip", "trusted")
 
     def __init__(
         self,
@@ -45,6 +47,7 @@ class Route:
         idempotent: frozenset[bytes] = frozenset(),
         trusted: bool = False,
         local: bytes | None = None,
+        replay_bytes: int = REPLAY_BYTES,
     ) -> None:
         self.name = name
         self.counts = counts
@@ -54,6 +57,7 @@ class Route:
         self.idempotent = idempotent
         self.trusted = trusted
         self.local = local
+        self.replay_bytes = replay_bytes
 
 
 class Table:

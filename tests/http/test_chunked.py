@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edgeproxy.errors import BAD_RESPONSE, MALFORMED, ProtocolError
-from edgeproxy.http.chunked import LAST_CHUNK, MAX_EXTENSION, MAX_TRAILERS, ChunkedReader, chunk
+from edgeproxy.http.bounds import USUAL
+from edgeproxy.http.chunked import LAST_CHUNK, ChunkedReader, chunk
 
 payloads = st.lists(st.binary(min_size=1, max_size=40), max_size=6)
 
@@ -143,7 +144,7 @@ def test_the_fault_is_the_reader_s() -> None:
 
 @pytest.mark.parametrize("over", [0, 1])
 def test_extensions_are_bounded(over: int) -> None:
-    line = b"0" * 16 + b";" + b"a" * (MAX_EXTENSION - 1 + over) + b"\r\n\r\n"
+    line = b"0" * 16 + b";" + b"a" * (USUAL.extension - 1 + over) + b"\r\n\r\n"
     assert refused([line]) is bool(over)
     assert refused(bytewise(line)) is bool(over)
 
@@ -155,7 +156,7 @@ def test_an_extension_without_end_is_refused_before_it_ends() -> None:
 
 @pytest.mark.parametrize("over", [0, 1])
 def test_trailers_are_bounded_in_number(over: int) -> None:
-    body = b"0\r\n" + b"X: 1\r\n" * (MAX_TRAILERS + over) + b"\r\n"
+    body = b"0\r\n" + b"X: 1\r\n" * (USUAL.trailers + over) + b"\r\n"
     assert refused([body]) is bool(over)
 
 

@@ -11,8 +11,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from edgeproxy.errors import HEAD_TOO_LARGE, URI_TOO_LONG, ProtocolError
+from edgeproxy.http.bounds import USUAL
 from edgeproxy.http.framing import NO_BODY, UNTIL_CHUNKED
-from edgeproxy.http.request import MAX_FIELDS, MAX_TARGET, RequestHead, parse_request
+from edgeproxy.http.request import RequestHead, parse_request
 from tests.wire.cases import REQUESTS
 
 TOKEN = "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -66,8 +67,8 @@ def test_keep_alive(fields: tuple[bytes, ...], start: bytes, alive: bool) -> Non
 
 @pytest.mark.parametrize("over", [0, 1])
 def test_bounds(over: int) -> None:
-    target = b"/" + b"a" * (MAX_TARGET - 2 + over)
-    fields = [b"X: 1"] * (MAX_FIELDS - 1 + over)
+    target = b"/" + b"a" * (USUAL.target - 2 + over)
+    fields = [b"X: 1"] * (USUAL.fields - 1 + over)
     for data, fault in ((lines(start=b"GET " + target + b" HTTP/1.1"), URI_TOO_LONG), (lines(*fields), HEAD_TOO_LARGE)):
         if not over:
             assert try_parse(data) is not None

@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from edgeproxy.net.limits import HIGH_WATER, MAX_PIPELINED, Limits
+from edgeproxy.net.limits import Limits
 from tests.wire.world import OK, FarClient, FarWorker, World, silent
 
 SAID_BY_CLIENTS = [
@@ -104,8 +104,8 @@ class Chaos:
         under_way = [client.connection.exchange for client in self.clients if client.connection.exchange is not None]
         assert world.in_flight == sum(exchange.worker is not None for exchange in under_way)
         for client in self.clients:
-            assert len(client.connection.buffer) < MAX_PIPELINED + 200_000
-            assert len(client.transport.unsent) < HIGH_WATER + 200_000
+            assert len(client.connection.buffer) < Limits().buffer + 200_000
+            assert len(client.transport.unsent) < Limits().buffer + 200_000
         for worker in world.workers:
             assert all(connection.exchange is None for connection in worker.idle)
         assert all(not far.transport.late_writes for far in world.far_workers)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from edgeproxy.net.limits import HIGH_WATER, LINGER_BYTES, MAX_PIPELINED, Limits
+from edgeproxy.net.limits import Limits
 from tests.wire.reading import Response, read_responses
 from tests.wire.world import OK, FarClient, FarWorker, Request, World, silent
 
@@ -15,6 +15,7 @@ EXPECTING = b"POST /a HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Len
 STREAM = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 HELLO = b"5\r\nhello\r\n"
 LAST = b"0\r\n\r\n"
+MANY = Limits(keep_alive_requests=1_000_000)
 
 
 def only(client: FarClient) -> Response:
@@ -50,12 +51,12 @@ def test_the_second_request_waits_for_the_first_answer() -> None:
 
 
 def test_pipelined_requests_beyond_the_bound_wait_in_the_kernel() -> None:
-    world = World(silent)
+    world = World(silent, limits=MANY)
     client = world.client()
     client.send(GET)
     client.send_all([GET * 100] * 100)
     assert client.transport.paused_reading
-    assert len(client.connection.buffer) < MAX_PIPELINED + 2 * len(GET) * 100
+    assert len(client.connection.buffer) < Limits().buffer + 2 * len(GET) * 100
     world.script = OK
     world.far.feed(OK)
     assert len(world.seen) == 1 + 100 * 100
@@ -64,13 +65,13 @@ def test_pipelined_requests_beyond_the_bound_wait_in_the_kernel() -> None:
 
 
 def test_local_answers_that_nobody_reads_do_not_pile_up() -> None:
-    world = World(local=b"{}")
+    world = World(local=b"{}", limits=MANY)
     client = world.client()
     client.transport.window = 0
     client.send_all([GET * 200] * 200)
     assert client.transport.paused_reading
-    assert len(client.connection.buffer) < MAX_PIPELINED + 2 * len(GET) * 200
-    assert len(client.transport.unsent) < HIGH_WATER + 1024
+    assert len(client.connection.buffer) < Limits().buffer + 2 * len(GET) * 200
+    assert len(client.transport.unsent) < Limits().buffer + 1024
     client.read()
     assert client.got.count(b"HTTP/1.1 200 OK\r\n") == 200 * 200
     assert not client.transport.paused_reading
@@ -90,7 +91,7 @@ def test_a_client_that_does_not_read_stops_the_worker() -> None:
     far.feed(b"a" * 130000)
     assert len(client.transport.unsent) < 71000
     client.read(60000)
-    assert not far.transport.paused_reading or len(client.transport.unsent) > HIGH_WATER
+    assert not far.transport.paused_reading or len(client.transport.unsent) > Limits().buffer
     client.read()
     assert only(client).body == b"a" * 200000
     assert_settled(world)
@@ -122,7 +123,7 @@ def test_a_body_without_connection_waits_in_the_kernel() -> None:
     client.send(b"POST /a HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\n")
     client.send_all([b"a" * 50000] * 20)
     assert client.transport.paused_reading
-    assert sum(map(len, client.connection.exchange.unsent)) <= HIGH_WATER + 50000
+    assert sum(map(len, client.connection.exchange.unsent)) <= Limits().buffer + 50000
     world.dialer.release()
     assert len(world.seen[0].body) == 1000000
     assert only(client).status == 200
@@ -317,6 +318,33 @@ def test_a_reader_that_stops_is_cut_off() -> None:
     assert_settled(world)
 
 
+def test_a_slow_reader_that_makes_the_rate_is_served() -> None:
+    """Its reading moves our buffer below the low-water mark only after minutes."""
+    world = World(silent, limits=Limits(write_idle=10, body_rate=240))
+    client = world.client()
+    client.transport.window = 0
+    client.send(GET)
+    world.far.feed(b"HTTP/1.1 200 OK\r\nContent-Length: 200000\r\n\r\n" + b"a" * 70000)
+    for _ in range(15):
+        client.read(3000)
+        world.advance(10)
+    assert client.alive
+    assert world.far.transport.paused_reading
+
+
+def test_a_reader_below_the_rate_is_cut_off() -> None:
+    world = World(silent, limits=Limits(write_idle=10, body_rate=240))
+    client = world.client()
+    client.transport.window = 0
+    client.send(GET)
+    world.far.feed(b"HTTP/1.1 200 OK\r\nContent-Length: 200000\r\n\r\n" + b"a" * 70000)
+    for _ in range(3):
+        client.read(100)
+        world.advance(5)
+    assert client.transport.aborted
+    assert world.faults == ["client_left"]
+
+
 @pytest.mark.parametrize("request_line", [b"Connection: close\r\n", b""])
 def test_a_small_answer_that_nobody_reads_does_not_hold_the_connection(request_line: bytes) -> None:
     world = World()
@@ -340,6 +368,53 @@ def test_a_broken_answer_that_nobody_reads_does_not_hold_the_connection() -> Non
     assert world.edge.clients == set()
 
 
+# How long a connection is used.
+
+
+def closes(client: FarClient) -> list[bool]:
+    return [response.value(b"connection") == b"close" for response in read_responses(client.got, True)]
+
+
+def test_a_connection_ends_with_its_last_allowed_request() -> None:
+    world = World(limits=Limits(keep_alive_requests=3))
+    client = world.client()
+    for _ in range(4):
+        client.send(GET)
+    assert closes(client) == [False, False, True]
+    assert len(world.seen) == 3
+    assert client.transport.lost
+
+
+def test_pipelined_requests_behind_the_last_allowed_one_are_not_begun() -> None:
+    world = World(limits=Limits(keep_alive_requests=3))
+    client = world.client()
+    client.send(GET * 5)
+    assert closes(client) == [False, False, True]
+    assert len(world.seen) == 3
+
+
+def test_an_old_connection_ends_with_its_next_request() -> None:
+    world = World(limits=Limits(client_lifetime=100, keep_alive=75))
+    client = world.client()
+    for _ in range(3):
+        client.send(GET)
+        world.advance(60)
+    assert closes(client) == [False, False, True]
+    assert client.transport.lost
+
+
+def test_an_old_connection_keeps_its_stream() -> None:
+    world = World(silent, limits=Limits(client_lifetime=100))
+    client = world.client()
+    client.send(GET)
+    world.far.feed(STREAM)
+    for _ in range(10):
+        world.far.feed(HELLO)
+        world.advance(50)
+    world.far.feed(LAST)
+    assert only(client).complete
+
+
 # Endings.
 
 
@@ -349,7 +424,7 @@ def test_a_refused_client_is_read_for_a_moment() -> None:
     client.send(b"nonsense\r\n\r\n")
     assert client.transport.eof_delivered
     assert not client.transport.lost
-    client.send(b"a" * LINGER_BYTES)
+    client.send(b"a" * Limits().buffer)
     assert not client.transport.lost
     client.send(b"a")
     assert client.transport.lost

@@ -20,9 +20,10 @@ import uvloop
 from edgeproxy.clock import monotonic
 from edgeproxy.net.certificates import Pair
 from edgeproxy.net.connection import Connection
+from edgeproxy.net.departures import Departures
 from edgeproxy.net.edge import Edge
-from edgeproxy.net.limits import LINGER_SECONDS, Limits
-from edgeproxy.net.tls import PLAIN_HTTP, REFUSED, UNFINISHED, ServerTls, departed
+from edgeproxy.net.limits import Limits
+from edgeproxy.net.tls import PLAIN_HTTP, REFUSED, UNFINISHED, ServerTls
 from edgeproxy.proxy.observe import Observer
 from edgeproxy.telemetry.counters import Counters
 from tests.net.test_certificates import CA, ONE, TWO, chain, key
@@ -36,7 +37,12 @@ class Peer(asyncio.Protocol):
 
     def __init__(self) -> None:
         self.transport: Any = None
+        self.watched = -1
+        self.left = False
         self.lost = False
+
+    def departed(self) -> None:
+        self.left = True
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = transport
@@ -302,20 +308,21 @@ async def test_an_abort_is_at_once(server: Server) -> None:
 async def test_a_peer_that_has_left_behind_unsent_bytes_is_seen(server: Server) -> None:
     """uvloop keeps the connection, and drops what is written to it, until bytes are sent that nobody reads."""
     loop = asyncio.get_running_loop()
+    departures = Departures(loop)
     sock = socket.create_connection(("127.0.0.1", server.port))
     client = await loop.run_in_executor(None, lambda: trusting().wrap_socket(sock))
     await server.until(lambda: bool(server.peers) and server.peers[0].transport is not None)
     peer = server.peers[0]
+    departures.watch(peer)
     peer.transport.write(b"x" * SIZE)
-    assert departed([peer]) == []
     raw = socket.socket(fileno=client.detach())
     raw.shutdown(socket.SHUT_WR)
-    await asyncio.sleep(0.3)
+    await server.until(lambda: peer.left)
     assert not peer.lost
-    assert departed([peer]) == [peer]
     peer.transport.abort()
     await server.until(lambda: peer.lost)
-    assert departed([peer]) == []
+    departures.forget(peer)
+    departures.close()
     raw.close()
 
 
@@ -340,6 +347,9 @@ class Closing(Connection):
         self.note_writable()
 
 
+LINGER = Limits().linger
+
+
 def closing(server: Server, **limits: float) -> Closing:
     observer = Observer(server.counters, None, monotonic)
     nothing: Any = None
@@ -361,15 +371,15 @@ async def test_a_close_waits_for_the_last_bytes_and_not_for_a_close_notify(serve
     connection.close()
     now = loop.time()
     for _ in range(5):  # sweeps that find it overdue
-        now += LINGER_SECONDS
+        now += LINGER
         assert connection.write_deadline <= now
         connection.closing_due(now)
         await asyncio.sleep(0.01)
-        assert now < connection.write_deadline <= now + LINGER_SECONDS
+        assert now < connection.write_deadline <= now + LINGER
     assert not connection.lost
     assert await loop.run_in_executor(None, lambda: receive(client)) == SIZE  # and a close_notify
     assert not connection.lost
-    connection.closing_due(now + LINGER_SECONDS)  # all has been read, and the peer does not answer
+    connection.closing_due(now + LINGER)  # all has been read, and the peer does not answer
     await server.until(lambda: connection.lost)
     client.close()
 

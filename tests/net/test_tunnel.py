@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from edgeproxy.net.limits import HIGH_WATER, MAX_PIPELINED, Limits
+from edgeproxy.net.limits import Limits
 from tests.wire.reading import read_responses
 from tests.wire.world import FarClient, FarWorker, Request, World, silent
 
@@ -65,7 +65,7 @@ def test_much_before_101_stops_the_client_only_until_then() -> None:
     client.send(ASK)
     client.send_all([b"a" * 10000] * 20)
     assert client.transport.paused_reading
-    assert len(client.connection.buffer) < MAX_PIPELINED + 10000
+    assert len(client.connection.buffer) < Limits().buffer + 10000
     world.far.tunnel = bytearray()
     world.far.feed(SWITCH)
     assert len(world.far.tunnel) == 200000
@@ -186,7 +186,7 @@ def test_a_slow_client_stops_the_worker() -> None:
     for _ in range(4):
         far.feed(b"a" * 50000)
     assert far.transport.paused_reading
-    assert len(client.transport.unsent) <= HIGH_WATER + 50000
+    assert len(client.transport.unsent) <= Limits().buffer + 50000
     client.read()
     assert len(client.got) == 200000
 

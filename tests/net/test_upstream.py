@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from edgeproxy.errors import CONNECT_TIMEOUT
-from edgeproxy.net.limits import MAX_IDLE_PER_WORKER, Limits
+from edgeproxy.net.limits import Limits
 from tests.wire.reading import Response, read_responses
 from tests.wire.world import OK, FarClient, FarWorker, Request, World, silent
 
@@ -361,6 +361,26 @@ def test_the_worker_s_own_idle_limit_holds() -> None:
     assert world.far.transport.lost
 
 
+def test_rest_ends_with_the_operator_s_limit() -> None:
+    world = World(limits=Limits(upstream_idle=1))
+    _, far = warmed(world)
+    world.advance(1.5)
+    assert far.transport.lost
+
+
+def test_an_old_connection_does_not_rest_again() -> None:
+    world = World(limits=Limits(upstream_lifetime=5))
+    client, far = warmed(world)
+    for _ in range(3):
+        world.advance(2)
+        client.send(GET)
+        far.feed(OK)
+    assert [len(each.requests) for each in world.far_workers] == [4]
+    assert far.transport.lost
+    client.send(GET)
+    assert len(world.far_workers) == 2
+
+
 def test_the_warmest_connection_is_taken() -> None:
     world = World(silent)
     clients = [world.client() for _ in range(3)]
@@ -374,11 +394,11 @@ def test_the_warmest_connection_is_taken() -> None:
 
 def test_rest_is_bounded() -> None:
     world = World(silent)
-    for _ in range(MAX_IDLE_PER_WORKER + 3):
+    for _ in range(Limits().upstream_resting + 3):
         world.client().send(GET)
     for far in world.far_workers:
         far.feed(OK)
-    assert len(world.workers[0].idle) == MAX_IDLE_PER_WORKER
+    assert len(world.workers[0].idle) == Limits().upstream_resting
     assert sum(far.transport.lost for far in world.far_workers) == 3
     assert_settled(world)
 
@@ -434,6 +454,31 @@ def test_a_dripped_answer_head_does_not_stop_the_clock() -> None:
         if client.got:
             break
     assert only(client).status == 504
+
+
+@pytest.mark.parametrize("rate", [100, 300])
+def test_an_answer_of_known_length_must_make_the_rate(rate: int) -> None:
+    """Each piece comes in time, but one that drips would hold the client for ever."""
+    world = World(silent, limits=Limits(stream_idle=20, body_rate=240))
+    client = world.client()
+    client.send(GET)
+    world.far.feed(b"HTTP/1.1 200 OK\r\nContent-Length: 20000\r\n\r\n")
+    for _ in range(40):
+        world.far.feed(b"a" * rate)
+        world.advance(1)
+    assert world.faults == (["upstream_stalled"] if rate < 240 else [])
+    assert client.alive == (rate > 240)
+
+
+def test_a_stream_makes_no_rate() -> None:
+    world = World(silent, limits=Limits(stream_idle=20, body_rate=240))
+    client = world.client()
+    client.send(GET)
+    world.far.feed(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+    for _ in range(40):
+        world.far.feed(b"1\r\na\r\n")
+        world.advance(10)
+    assert client.alive
 
 
 def test_an_answer_that_stops() -> None:

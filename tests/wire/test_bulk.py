@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import select
+import socket
+import struct
 
 import pytest
 
+from edgeproxy.clock import FOREVER
 from edgeproxy.net.bulk import BULK_BYTES
 from edgeproxy.net.limits import Limits
 from tests.wire.reading import read_responses
@@ -151,6 +155,48 @@ def test_leaving_in_a_large_body() -> None:
             assert [record["fault"] for record in edge.lines.records] == ["client_left"]
 
     run(main())
+
+
+@pytest.mark.parametrize("framing", [b"Content-Length: 100000000", b"Transfer-Encoding: chunked"])
+@pytest.mark.parametrize("reset", [False, True])
+def test_leaving_a_worker_that_does_not_read(framing: bytes, reset: bool) -> None:
+    """Nobody reads the client either then, so its end stands behind bytes that wait in the kernel."""
+
+    async def main() -> None:
+        left = asyncio.Event()
+
+        async def deaf(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            writer.transport.pause_reading()  # type: ignore[attr-defined]
+            while not writer.transport.is_closing() and not departed(writer):
+                await asyncio.sleep(0.01)
+            left.set()
+
+        async with running(deaf) as edge:
+            sock = socket.create_connection(("127.0.0.1", edge.port))
+            sock.setblocking(False)
+            sock.sendall(b"POST /a HTTP/1.1\r\nHost: a\r\n" + framing + b"\r\n\r\n")
+            await asyncio.sleep(0.05)
+            [client] = edge.edge.clients
+            while client.read_deadline < FOREVER:  # until the worker takes no more
+                sock.sendall(b"4000\r\n" + b"a" * 16384 + b"\r\n")
+                await asyncio.sleep(0.001)
+            assert not left.is_set()
+            if reset:
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            sock.close()
+            async with asyncio.timeout(1):
+                await left.wait()
+            await edge.settled()
+            assert [record["fault"] for record in edge.lines.records] == ["client_left"]
+            assert edge.workers[0].failures == 0
+
+    run(main())
+
+
+def departed(writer: asyncio.StreamWriter) -> bool:
+    poll = select.poll()
+    poll.register(writer.get_extra_info("socket").fileno(), select.POLLRDHUP)
+    return bool(poll.poll(0))
 
 
 def test_an_early_answer_to_a_large_body() -> None:

@@ -241,3 +241,25 @@ def test_a_worker_that_closes_its_resting_connections() -> None:
         assert len(set(executed)) == 40
 
     run(main())
+
+
+def test_a_broken_answer_to_a_client_that_knows_no_chunks_ends_by_a_reset() -> None:
+    """A clean end would say that it is whole (RFC 9112 section 8)."""
+
+    async def main() -> None:
+        async def breaking(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n")
+            await writer.drain()
+            writer.close()
+
+        async with running(breaking) as edge:
+            reader, writer = await asyncio.open_connection("127.0.0.1", edge.port)
+            writer.write(b"GET /a HTTP/1.0\r\n\r\n")
+            with pytest.raises(ConnectionResetError):
+                while await reader.read(1024):
+                    pass
+            writer.close()
+            await edge.settled()
+
+    run(main())
