@@ -20,6 +20,7 @@ from edgeproxy.cluster.client import CoordinatorClient
 from edgeproxy.cluster.services import SERVICES
 from edgeproxy.discovery.coordinator import CoordinatorSource
 from edgeproxy.discovery.health import HealthChecker
+from edgeproxy.discovery.policy import PolicyWatch
 from edgeproxy.discovery.snapshot import Endpoint, Snapshot
 from edgeproxy.discovery.static import static_snapshot
 from edgeproxy.net.certificates import Pair, PairFiles, PairWatch
@@ -27,12 +28,14 @@ from edgeproxy.net.client import ClientConnection
 from edgeproxy.net.dial import NetworkDialer
 from edgeproxy.net.edge import Edge
 from edgeproxy.net.tls import ServerTls
+from edgeproxy.protection import Protection, new_door, new_memory, read_policy
 from edgeproxy.proxy.observe import Observer
 from edgeproxy.proxy.table import Table
 from edgeproxy.routes import COORDINATOR, Routes
 from edgeproxy.runtime.child import Child
 from edgeproxy.runtime.environment import ConfigurationError, reveal
 from edgeproxy.runtime.logs import get_logger
+from edgeproxy.runtime.memory import inherited_memory
 from edgeproxy.runtime.sockets import Bind, listen
 from edgeproxy.runtime.supervisor import Program, Supervisor
 from edgeproxy.settings import ProxySettings, network
@@ -52,6 +55,7 @@ def run(settings: ProxySettings, environment: Mapping[str, str]) -> int:
     """Supervise the program until it is told to end; the exit code. `environment` is what flags said."""
     snapshot = _first_snapshot(settings)
     certificates = _certificates(settings)
+    read_policy(settings)
     sockets = listen(Bind(settings.host, settings.port), settings.processes)
     admin = listen(Bind(settings.admin_host, settings.admin_port), 1)
     program = Program(
@@ -60,6 +64,7 @@ def run(settings: ProxySettings, environment: Mapping[str, str]) -> int:
         processes=settings.processes,
         drain_s=settings.drain,
         environment=environment,
+        memory=new_memory(settings),
     )
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         return runner.run(Host(settings, program, sockets, snapshot, certificates).run(admin[0]))
@@ -120,6 +125,8 @@ class Host:
             if self._certificates is not None:
                 self._use(self._certificates.pair)
                 background.start(self._certificates.run(self._use))
+            if self._settings.policy is not None:
+                background.start(PolicyWatch(self._settings.policy, self._supervisor.broadcast).run())
             if not self._settings.upstreams:
                 background.start((await self._new_source(stack)).run())
             return await self._supervisor.run()
@@ -229,15 +236,26 @@ async def serve(child: Child, settings: ProxySettings) -> None:
     access_log = AccessLog() if settings.access_log == "json" else None
     dialer = NetworkDialer()
     report = _Reporter(child, loop)
-    table = _build_table(routes, settings, _first_snapshot(settings))
     tls = ServerTls(counters) if settings.tls_files else None
-    edge = Edge(loop, table, settings.limits, Observer(counters, access_log, monotonic), dialer, report, tls)
+    observer = Observer(counters, access_log, monotonic)
+    protection = Protection(settings, inherited_memory())
+    routes.policies = protection.policies
+    snapshot = _first_snapshot(settings)
+    table = _build_table(routes, settings, snapshot)
+    door = new_door(settings)
+    edge = Edge(loop, table, settings.limits, observer, dialer, report, tls, protection.build, door)
     dialer.edge = edge
     edge.start()
 
     def on_message(message: Mapping[str, Any]) -> None:
+        nonlocal snapshot
         if message["type"] == "snapshot":
-            edge.table = _build_table(routes, settings, Snapshot.from_message(message))
+            snapshot = Snapshot.from_message(message)
+            edge.table = _build_table(routes, settings, snapshot)
+        elif message["type"] in ("policy", "jwks"):
+            protection.hear(message)
+            routes.policies = protection.policies
+            edge.table = _build_table(routes, settings, snapshot)
         elif message["type"] == "health":
             routes.probed(message["alive"])
         elif message["type"] == "tls" and tls is not None:

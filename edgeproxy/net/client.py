@@ -14,7 +14,7 @@ from edgeproxy.errors import (
     Fault,
     ProtocolError,
 )
-from edgeproxy.http.answer import PROBLEM, error_answer, options_answer, plain_answer
+from edgeproxy.http.answer import PROBLEM, error_answer, options_answer, plain_answer, preflight_answer
 from edgeproxy.http.framing import NO_BODY
 from edgeproxy.http.request import RequestHead, parse_request
 from edgeproxy.http.scan import head_end, tail
@@ -22,7 +22,6 @@ from edgeproxy.net.edge import Edge
 from edgeproxy.net.upload import UploadingConnection
 from edgeproxy.policy.address import Networks, is_trusted
 from edgeproxy.proxy.exchange import TUNNEL, UNTIL_END, Exchange
-from edgeproxy.proxy.pipeline import guard
 
 
 class ClientConnection(UploadingConnection):
@@ -48,19 +47,27 @@ class ClientConnection(UploadingConnection):
         edge = self.edge
         edge.clock.tick()
         peer = transport.get_extra_info("peername")
-        self.address = peer[0] if peer else "unix"
-        self.trusted = is_trusted(self.address, self.trusted)
-        self.forwarded = b"X-Forwarded-For: %b\r\nX-Forwarded-Proto: %b\r\n" % (
-            self.address.encode("ascii"),
-            edge.scheme,
-        )
+        address = peer[0] if peer else "unix"
+        self.trusted = is_trusted(address, self.trusted)
+        self.loop = edge.guard.loop_line
+        self._is_at(address)
         edge.clients.add(self)
+        if not edge.door.enter(self.source) or edge.guard.holds(self):
+            self.abort()  # an answer would cost more than it tells
         edge.counters.connections += 1
         edge.counters.open_connections += 1
         self.read_deadline = edge.clock.now + edge.limits.keep_alive
         self.last_begin = edge.clock.now + edge.limits.client_lifetime
         if edge.scheme == b"https":
             edge.departures.watch(self)  # its end is not told while we write, either
+
+    def _is_at(self, address: str) -> None:
+        """The client has this address, by its socket or by a trusted proxy's PROXY header."""
+        self.source = self.edge.guard.sources.of(address)
+        self.forwarded = b"X-Forwarded-For: %b\r\nX-Forwarded-Proto: %b\r\n" % (
+            address.encode("ascii"),
+            self.edge.scheme,
+        )
 
     def data_received(self, data: bytes) -> None:
         self.edge.clock.tick()
@@ -92,6 +99,7 @@ class ClientConnection(UploadingConnection):
     def connection_lost(self, exc: Exception | None) -> None:
         self.edge.clients.discard(self)
         self.edge.counters.open_connections -= 1
+        self.edge.door.leave(self.source)
         self.edge.departures.forget(self)
         self._left()
 
@@ -175,9 +183,11 @@ class ClientConnection(UploadingConnection):
         if head.target == b"*":
             self._answer_options(exchange)
             return
-        fault = guard(exchange, edge.table)
+        fault = edge.guard.judge(exchange, edge.table)
         if fault is not None:
             self.answer(exchange, fault)
+        elif exchange.preflight:
+            self._answer_preflight(exchange)
         elif exchange.route.local is not None:
             self._answer_locally(exchange, exchange.route.local)
         else:
@@ -187,6 +197,13 @@ class ClientConnection(UploadingConnection):
         exchange.status = 204
         exchange.close = exchange.close or not exchange.request_done or self.edge.draining
         self.write(options_answer(exchange.request_id, self.edge.date.line(self.edge.clock.now), exchange.close))
+        self.finish(exchange)
+
+    def _answer_preflight(self, exchange: Exchange) -> None:
+        exchange.status = 204
+        exchange.close = exchange.close or not exchange.request_done or self.edge.draining
+        date = self.edge.date.line(self.edge.clock.now)
+        self.write(preflight_answer(exchange.added, exchange.request_id, date, exchange.close))
         self.finish(exchange)
 
     def _answer_locally(self, exchange: Exchange, body: bytes) -> None:
@@ -200,6 +217,7 @@ class ClientConnection(UploadingConnection):
                 self.edge.date.line(self.edge.clock.now),
                 exchange.close,
                 exchange.head.method == b"HEAD",
+                exchange.added,
             )
         )
         self.finish(exchange)
@@ -225,6 +243,7 @@ class ClientConnection(UploadingConnection):
                 self.edge.date.line(self.edge.clock.now),
                 exchange.close,
                 exchange.head.method == b"HEAD",
+                exchange.added,
             )
         )
         self.finish(exchange)
@@ -273,6 +292,8 @@ class ClientConnection(UploadingConnection):
     def _refuse(self, fault: Fault, detail: str) -> None:
         """Bytes that are no request: say so, then close so that the answer can be read."""
         self.edge.counters.fault(fault.name)
+        if fault.violation:
+            self.edge.guard.violated(self.source)
         request_id = self.edge.new_request_id()
         date = self.edge.date.line(self.edge.clock.now)
         self.write(error_answer(fault, detail, request_id, PROBLEM, date, close=True, to_head=False))

@@ -10,10 +10,17 @@ from typing import Protocol
 
 from edgeproxy.clock import Clock, DateField
 from edgeproxy.net.departures import Departures
+from edgeproxy.net.door import Door
 from edgeproxy.net.limits import Limits
+from edgeproxy.policy.rules import Rules
 from edgeproxy.proxy.forward import Dialer, Forwarder
 from edgeproxy.proxy.observe import Observer
+from edgeproxy.proxy.pipeline import Guard
 from edgeproxy.proxy.table import Table
+
+def _no_guard(clock: Clock) -> Guard:
+    return Guard(clock, Rules())
+
 
 SWEEP_SECONDS = 0.25
 """How exactly deadlines are kept. One sweep over all connections costs less than a timer a request."""
@@ -50,9 +57,13 @@ class Edge:
         dialer: Dialer,
         report: Callable[[str], None],
         tls: ssl.SSLContext | None = None,
+        guard: Callable[[Clock], Guard] = _no_guard,
+        door: Door | None = None,
     ) -> None:
         self.loop = loop
         self.clock = Clock(loop.time)
+        self.guard = observer.guard = guard(self.clock)
+        self.door = door or Door()
         self.table = table
         self.limits = limits
         self.observer = observer
@@ -69,6 +80,7 @@ class Edge:
         self._ids = 0
         self._id_block = b""  # the prefix and all but the last two digits of the count
         self._sweeper: asyncio.TimerHandle | None = None
+        self._sweep_due = 0.0
 
     def new_request_id(self) -> bytes:
         """Unique in the fleet: 48 random bits of this process, and a count."""
@@ -80,6 +92,7 @@ class Edge:
 
     def start(self) -> None:
         self._sweeper = self.loop.call_later(SWEEP_SECONDS, self._sweep)
+        self._sweep_due = self.loop.time() + SWEEP_SECONDS
 
     def stop(self) -> None:
         if self._sweeper is not None:
@@ -102,8 +115,10 @@ class Edge:
             connection.abort()
 
     def _sweep(self) -> None:
-        self.start()  # first, so that a failure in here is not the last sweep
         now = self.clock.tick()
+        self.guard.shed.observed(now - self._sweep_due)
+        self.start()  # first, so that a failure in here is not the last sweep
+        self.door.look()
         for connections in (self.clients, self.upstreams):
             overdue = [each for each in connections if each.read_deadline <= now or each.write_deadline <= now]
             for connection in overdue:

@@ -9,7 +9,6 @@ cdef class Caller:
     cdef readonly list limits
     cdef readonly double expires
     cdef readonly long long key
-    cdef readonly bint token
 
     cpdef bint may_use(self, str service)
 

@@ -21,10 +21,9 @@ _NOBODY = bytes(32)
 
 class Caller:
     """One key's owner. `services`: the names that it may use, None for all. `limits` replace the general ones.
-    `expires` is in monotonic seconds. `key` counts for it in limit tables. Of a token's owner `token` is true:
-    such names are not ours to bound, and metrics call all of them `jwt`."""
+    `expires` is in monotonic seconds. `key` counts for it in limit tables."""
 
-    __slots__ = ("digest", "expires", "key", "limits", "name", "services", "token")
+    __slots__ = ("digest", "expires", "key", "limits", "name", "services")
 
     def __init__(
         self,
@@ -34,7 +33,6 @@ class Caller:
         services: Iterable[str] | None = None,
         limits: Sequence[Limit] | None = None,
         expires: float = FOREVER,
-        token: bool = False,
     ) -> None:
         self.name = name
         self.digest = digest
@@ -42,7 +40,6 @@ class Caller:
         self.limits = list(limits) if limits is not None else None
         self.expires = expires
         self.key = int.from_bytes(sha256(b"caller:" + name.encode()).digest()[:8], "big") >> 2
-        self.token = token
 
     def may_use(self, service: str) -> bool:
         return self.services is None or service in self.services

@@ -30,6 +30,7 @@ def request_head(exchange: Exchange, worker: Worker) -> bytes:
             _target(head.target, exchange.route.strip),
             worker.line_end,
             head.fields,
+            exchange.credentials,
             _request_framing(head),
             _ours(exchange.client, head),
             exchange.request_id,
@@ -43,10 +44,10 @@ def _ours(client: Peer, head: RequestHead) -> bytes:
     then they are all the same."""
     if client.trusted and head.forwarded:
         forwarded, host = _with_earlier_proxies(head, client.forwarded)
-        return _written(head, forwarded, host)
+        return _written(head, client.loop + forwarded, host)
     if client.host != head.host or client.minor != head.minor:
         client.host, client.minor = head.host, head.minor
-        client.ours = _written(head, client.forwarded, head.host)
+        client.ours = _written(head, client.loop + client.forwarded, head.host)
     return client.ours
 
 
@@ -103,10 +104,13 @@ def request_payload(exchange: Exchange, payload: bytes) -> bytes:
 def response_head(exchange: Exchange, head: ResponseHead) -> bytes:
     """The status line and fields for the client; settles how the payload is framed from here on."""
     fields = head.fields + head.guarded if head.guarded and exchange.route.trusted else head.fields
+    if head.cors and not exchange.cors:
+        fields += head.cors
     return b"".join(
         (
             _STATUS_LINES[head.status] or b"HTTP/1.1 %d %b\r\n" % (head.status, head.reason),
             fields,
+            exchange.added,
             _response_framing(exchange, head),
             _VIA_AND_ID if head.minor == 1 else _VIA_1_0_AND_ID,
             exchange.request_id,
