@@ -23,6 +23,7 @@ from edgeproxy.discovery.health import HealthChecker
 from edgeproxy.discovery.policy import PolicyWatch
 from edgeproxy.discovery.snapshot import Endpoint, Snapshot
 from edgeproxy.discovery.static import static_snapshot
+from edgeproxy.net.accept import Accepting
 from edgeproxy.net.certificates import Pair, PairFiles, PairWatch
 from edgeproxy.net.client import ClientConnection
 from edgeproxy.net.dial import NetworkDialer
@@ -238,11 +239,11 @@ async def serve(child: Child, settings: ProxySettings) -> None:
     report = _Reporter(child, loop)
     tls = ServerTls(counters) if settings.tls_files else None
     observer = Observer(counters, access_log, monotonic)
-    protection = Protection(settings, inherited_memory())
+    protection = Protection(settings, inherited_memory(), counters)
     routes.policies = protection.policies
     snapshot = _first_snapshot(settings)
     table = _build_table(routes, settings, snapshot)
-    door = new_door(settings)
+    door = new_door(settings, counters)
     edge = Edge(loop, table, settings.limits, observer, dialer, report, tls, protection.build, door)
     dialer.edge = edge
     edge.start()
@@ -264,14 +265,13 @@ async def serve(child: Child, settings: ProxySettings) -> None:
     child.on_message = on_message
     trusted = [network(text) for text in settings.trusted_proxies]
     options = await tls.server_options(settings.limits) if tls else {}
-    servers = [
-        await loop.create_server(lambda: ClientConnection(edge, trusted), sock=sock, **options)  # type: ignore[arg-type,return-value]
-        for sock in child.sockets
-    ]
+    accepting = Accepting(loop, lambda: ClientConnection(edge, trusted), child.sockets, options)
+    await accepting.begin()
+    door.shut, door.open = accepting.pause, accepting.resume
     child.ready()
     reports = loop.create_task(_send_counters(child, counters))
     seconds = await child.until_drain()
-    await _drain(edge, servers, seconds)
+    await _drain(edge, accepting, seconds)
     reports.cancel()
     child.send(counters.as_message())
     edge.stop()
@@ -311,11 +311,11 @@ async def _send_counters(child: Child, counters: Counters) -> None:
         child.send(counters.as_message())
 
 
-async def _drain(edge: Edge, servers: list[asyncio.Server], seconds: float) -> None:
+async def _drain(edge: Edge, accepting: Accepting, seconds: float) -> None:
     """Stop accepting; connections at rest end now, those at work with their exchange or at the deadline."""
     edge.draining = True
-    for server in servers:
-        server.close()
+    edge.door.open = edge.door.shut = accepting.pause
+    accepting.pause()
     edge.drain()
     deadline = edge.clock.tick() + seconds
     while edge.clients and edge.clock.tick() < deadline:

@@ -28,6 +28,7 @@ from edgeproxy.runtime.environment import ConfigurationError
 from edgeproxy.runtime.logs import get_logger
 from edgeproxy.runtime.memory import create_memory
 from edgeproxy.settings import ProxySettings, network
+from edgeproxy.telemetry.counters import Counters
 
 SAFE_LIMIT = "200/second;burst=1000"
 """Without EDGEPROXY_RATE_LIMIT, for one address: no browser and no SDK comes near it, and one attacker's machine is
@@ -71,19 +72,26 @@ def read_policy(settings: ProxySettings) -> str:
         raise ConfigurationError(f"EDGEPROXY_POLICY={settings.policy}: {error}") from None
 
 
-def new_door(settings: ProxySettings) -> Door:
+def new_door(settings: ProxySettings, counters: Counters) -> Door:
     """Room for as many connections as there are descriptors for, one of a worker's for each of a client's."""
     descriptors = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
     room = max(16, (descriptors - _SPARE_DESCRIPTORS) // 2)
     if settings.max_connections:
         room = min(room, -(-settings.max_connections // settings.processes))
-    return Door(room, settings.max_connections_per_address)
+    return Door(room, settings.max_connections_per_address, counters.fault)
 
 
 class Protection:
     """The guard of one process, and what changes it while the process runs."""
 
-    def __init__(self, settings: ProxySettings, memory: int | None, ask: Callable[[Any], bool] | None = None) -> None:
+    def __init__(
+        self,
+        settings: ProxySettings,
+        memory: int | None,
+        counters: Counters,
+        ask: Callable[[Any], bool] | None = None,
+    ) -> None:
+        self._counters = counters
         self._settings = settings
         self._memory = memory if memory is not None else new_memory(settings)
         self.leases = Leases(ask) if ask is not None else None
@@ -114,6 +122,7 @@ class Protection:
             bans=Bans(table, words, _HORIZON, meter[0]) if meter else None,
             shared=self.leases,
             instance=instance_of(self._memory),
+            callers=self._counters.callers,
         )
         self._enforce()
         return self.guard

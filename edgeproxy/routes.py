@@ -120,7 +120,14 @@ class Routes:
         return self._route(service, pool, strip=len("/service/") + len(shown))
 
     def _trusted(self, name: str, pool: Pool) -> Route:
-        return Route(name, self._counters.route(name), pool, trusted=True, replay_bytes=self._replay_bytes, policy=self._policy(name))
+        return Route(
+            name,
+            self._counters.route(name),
+            pool,
+            trusted=True,
+            replay_bytes=self._replay_bytes,
+            policy=self._policy(name),
+        )
 
     def _nowhere(self) -> Route:
         return Route("none", self._counters.route("none"), policy=self._policy("none"))

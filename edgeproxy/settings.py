@@ -109,7 +109,11 @@ class ProxySettings(EnvironmentSettings):
     )
     rate_limit_fields: bool = _field(False, "RATE_LIMIT_FIELDS", "say what is left of a limit in RateLimit fields")
     limit_keys: int = _field(
-        2**18, "LIMIT_KEYS", "callers and addresses that are counted at once, a power of two: 16 bytes each", ge=8, le=2**26
+        2**18,
+        "LIMIT_KEYS",
+        "addresses and keys that are counted at once, a power of two: 16 bytes each",
+        ge=8,
+        le=2**26,
     )
     shared_store_url: SecretStr | None = Field(
         None,
@@ -120,7 +124,9 @@ class ProxySettings(EnvironmentSettings):
     cors_credentials: bool = _field(False, "CORS_CREDENTIALS", "their calls may carry cookies; not with *")
     hosts: CommaList = _field((), "HOSTS", "comma list of host names that are served (default: any)")
     security_fields: bool = _field(
-        False, "SECURITY_FIELDS", "add nosniff, X-Frame-Options, Referrer-Policy, and with TLS Strict-Transport-Security"
+        False,
+        "SECURITY_FIELDS",
+        "add nosniff, X-Frame-Options, Referrer-Policy, with TLS Strict-Transport-Security too",
     )
     allow: CommaList = _field(
         ("127.0.0.0/8", "::1"), "ALLOW", "comma list of CIDRs that are never banned, nor bound in their connections"

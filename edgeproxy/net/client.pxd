@@ -11,7 +11,7 @@ cdef long long NO_BODY
 cdef class ClientConnection(UploadingConnection):
     cdef public int requests
     cdef double last_begin
-    cdef bint pumping, skipped, lingering
+    cdef bint fresh, pumping, skipped, lingering
     cdef Py_ssize_t lingered
 
     cdef _pump(self)

@@ -19,6 +19,7 @@ from edgeproxy.http.framing import NO_BODY
 from edgeproxy.http.request import RequestHead, parse_request
 from edgeproxy.http.scan import head_end, tail
 from edgeproxy.net.edge import Edge
+from edgeproxy.net.proxy_header import may_begin, read_proxy_header
 from edgeproxy.net.upload import UploadingConnection
 from edgeproxy.policy.address import Networks, is_trusted
 from edgeproxy.proxy.exchange import TUNNEL, UNTIL_END, Exchange
@@ -28,12 +29,13 @@ class ClientConnection(UploadingConnection):
     """Between requests `exchange` is None. `requests` have begun so far, and after `last_begin` none is begun that
     is not its connection's last."""
 
-    __slots__ = ("last_begin", "lingered", "lingering", "pumping", "requests", "skipped")
+    __slots__ = ("fresh", "last_begin", "lingered", "lingering", "pumping", "requests", "skipped")
 
     def __init__(self, edge: Edge, trusted_proxies: Networks) -> None:
         UploadingConnection.__init__(self, edge)
         self.trusted = trusted_proxies  # the networks until the peer is known, then the verdict
         self.requests = 0
+        self.fresh = True  # nothing has been read yet
         self.last_begin = FOREVER
         self.pumping = False
         self.skipped = False  # an empty line before the request that is being read
@@ -140,6 +142,9 @@ class ClientConnection(UploadingConnection):
 
     def _take_head(self) -> bool:
         """Begin the exchange whose head is at the front of the buffer; False while it is not all there."""
+        if self.fresh and self.trusted and not self._introduced():
+            return False
+        self.fresh = False
         data = self.buffer
         if not self.skipped and data.startswith(b"\r\n"):  # RFC 9112 section 2.2: one empty line is ignored
             self.skipped = True
@@ -157,6 +162,30 @@ class ClientConnection(UploadingConnection):
         self.skipped = False
         self._begin(head, tail(data, end + 4))
         return True
+
+    def _introduced(self) -> bool:
+        """Whether a trusted proxy has said who the client is, or says nothing of it, in a PROXY header."""
+        if not may_begin(self.buffer):
+            return True
+        try:
+            header = read_proxy_header(self.buffer)
+        except ProtocolError as error:
+            self._refuse(error.fault, str(error))
+            return False
+        if header is None:
+            self.read_deadline = min(self.read_deadline, self.edge.clock.now + self.edge.limits.head)
+            return False
+        address, size = header
+        self.buffer = self.buffer[size:]
+        self.fresh = False
+        if address:
+            self.edge.door.leave(self.source)
+            self._is_at(address)
+            self.trusted = False  # what follows is the client's own word
+            if not self.edge.door.enter(self.source) or self.edge.guard.holds(self):
+                self.abort()
+                return False
+        return bool(self.buffer)
 
     def _head_incomplete(self, data: bytes, end: int) -> None:
         if end >= 0 or len(data) > self.edge.limits.head_bytes + 3:  # all but the last byte of the empty line

@@ -16,14 +16,15 @@ _REOPEN = 0.95
 
 class Door:
     """`most` connections in all, `of_one` of one source that is not exempt. `shut` and `open` stop and begin to
-    accept; `refused` counts the connections that were one too many."""
+    accept; `count` is told of each connection that was one too many, and of each pause."""
 
-    def __init__(self, most: int = 1_000_000, of_one: int = 1_000_000) -> None:
+    def __init__(
+        self, most: int = 1_000_000, of_one: int = 1_000_000, count: Callable[[str], None] = lambda _: None
+    ) -> None:
         self.most = most
         self.of_one = of_one
         self.inside = 0
-        self.refused = 0
-        self.pauses = 0
+        self._count = count
         self.shut: Callable[[], None] = _nothing
         self.open: Callable[[], None] = _nothing
         self._is_shut = False
@@ -36,10 +37,10 @@ class Door:
         self._by_source[source.key] = held
         if self.inside >= self.most and not self._is_shut:
             self._is_shut = True
-            self.pauses += 1
+            self._count("accept_paused")
             self.shut()
         if self.inside > self.most or (held > self.of_one and not source.exempt):
-            self.refused += 1
+            self._count("connection_refused")
             return False
         return True
 

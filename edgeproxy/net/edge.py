@@ -18,6 +18,7 @@ from edgeproxy.proxy.observe import Observer
 from edgeproxy.proxy.pipeline import Guard
 from edgeproxy.proxy.table import Table
 
+
 def _no_guard(clock: Clock) -> Guard:
     return Guard(clock, Rules())
 

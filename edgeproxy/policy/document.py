@@ -1,27 +1,27 @@
 """The policy file: keys, what each service asks for, and whose tokens count. TOML, read again when it changes.
 
-    [keys.alice]                        # `edgeproxy key alice` makes a key and these lines
-    sha256 = "9f86d081..."
-    services = ["llm-inference"]        # left out: all
-    rate_limit = "10/second;burst=20"   # left out: EDGEPROXY_RATE_LIMIT
-    expires = 2027-01-01T00:00:00Z      # left out: never
+[keys.alice]                        # `edgeproxy key alice` makes a key and these lines
+sha256 = "9f86d081..."
+services = ["llm-inference"]        # left out: all
+rate_limit = "10/second;burst=20"   # left out: EDGEPROXY_RATE_LIMIT
+expires = 2027-01-01T00:00:00Z      # left out: never
 
-    [services.llm-inference]            # the route's name: a service, `api`, `upstreams` or `none`
-    rate_limit = "2/second"             # for each caller
-    total_rate_limit = "50/second"      # for all together
-    max_body = "1MiB"
-    open = true                         # no key is asked for
-    credentials = "application"         # Authorization goes on to the worker unless it was our key;
-                                        # "pass": everything does; "strip" (default): nothing
-    cors_origins = ["https://app.example.org"]
-    priority = "high"                   # low, normal, high: who is refused first when there is too much to do
+[services.llm-inference]            # the route's name: a service, `api`, `upstreams` or `none`
+rate_limit = "2/second"             # for each caller
+total_rate_limit = "50/second"      # for all together
+max_body = "1MiB"
+open = true                         # no key is asked for
+credentials = "application"         # Authorization goes on to the worker unless it was our key;
+                                    # "pass": everything does; "strip" (default): nothing
+cors_origins = ["https://app.example.org"]
+priority = "high"                   # low, normal, high: who is refused first when there is too much to do
 
-    [jwt]
-    jwks_url = "https://issuer.example.org/.well-known/jwks.json"
-    algorithms = ["ES256"]
-    issuer = "https://issuer.example.org"
-    audience = "edgeproxy"
-    services_claim = "services"
+[jwt]
+jwks_url = "https://issuer.example.org/.well-known/jwks.json"
+algorithms = ["ES256"]
+issuer = "https://issuer.example.org"
+audience = "edgeproxy"
+services_claim = "services"
 """
 
 from __future__ import annotations

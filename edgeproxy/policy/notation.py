@@ -1,9 +1,9 @@
 """Rate limits as operators write them: `limits`' notation, with a burst.
 
-    100/second                     100 a second, of which up to 100 at once
-    100/second;burst=200           200 at once
-    10/minute;burst=2;500/hour     both hold
-    5 per 10 seconds
+100/second                     100 a second, of which up to 100 at once
+100/second;burst=200           200 at once
+10/minute;burst=2;500/hour     both hold
+5 per 10 seconds
 """
 
 from __future__ import annotations

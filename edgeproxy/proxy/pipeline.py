@@ -66,6 +66,7 @@ class Guard:
         tokens: Tokens | None = None,
         shed: Shed | None = None,
         instance: str = "",
+        callers: dict[str, int] | None = None,
     ) -> None:
         self._clock = clock
         self.rules = rules
@@ -75,7 +76,7 @@ class Guard:
         self._shared = shared
         self.tokens = tokens
         self.shed = shed or Shed()
-        self.callers: dict[str, int] = {}
+        self.callers: dict[str, int] = callers if callers is not None else {}
         self._loop = f'id="{instance}"'.encode("ascii") if instance else b""
         self.loop_line = b"CDN-Loop: edgeproxy; " + self._loop + b"\r\n" if instance else b""
 

@@ -35,7 +35,18 @@ class Route:
     `policy` is what is asked of them before they go on. `counts` live longer than the route: as long as the process.
     """
 
-    __slots__ = ("counts", "dialect", "idempotent", "local", "name", "policy", "pool", "replay_bytes", "strip", "trusted")
+    __slots__ = (
+        "counts",
+        "dialect",
+        "idempotent",
+        "local",
+        "name",
+        "policy",
+        "pool",
+        "replay_bytes",
+        "strip",
+        "trusted",
+    )
 
     def __init__(
         self,
