@@ -98,6 +98,9 @@ def _measure(
     taken: list[Round] = []
     failures: list[str] = []
     for scenario in scenarios:
+        if why := scenario.unable():
+            console.print(f"{scenario.title}: not measured: {why}.")
+            continue
         asked = [peer for peer in peers if peer.name in scenario.peers]
         absent = [f"{peer.name} ({reason})" for peer in asked if (reason := peer.absent(scenario.setup))]
         present = [peer for peer in asked if not peer.absent(scenario.setup)]
@@ -142,8 +145,8 @@ def _complain(error: Exception) -> None:
 
 
 def _verdicts(taken: Sequence[Round], scenarios: Sequence[Scenario]) -> list[Verdict]:
-    found, asked = by_scenario(taken), {scenario.name for scenario in scenarios}
-    verdicts = [judge(goal, found.get(goal.scenario, {})) for goal in GOALS if goal.scenario in asked]
+    found, why = by_scenario(taken), {scenario.name: scenario.unable() for scenario in scenarios}
+    verdicts = [judge(goal, found.get(name, {}), why[name]) for goal in GOALS if (name := goal.scenario) in why]
     for verdict in verdicts:
         console.print(str(verdict), markup=False, soft_wrap=True)
     return verdicts

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Self, cast
 
@@ -47,6 +49,16 @@ class Asker(asyncio.Protocol):
         async with asyncio.timeout(PATIENCE_S):
             _, asker = await asyncio.get_running_loop().create_connection(cls, "127.0.0.1", port)
         return asker
+
+    @classmethod
+    @asynccontextmanager
+    async def opened(cls, port: int) -> AsyncIterator[Self]:
+        """A connection for the time of a block."""
+        asker = await cls.to(port)
+        try:
+            yield asker
+        finally:
+            asker.close()
 
     async def ask(self, asked: bytes, patience_s: float = PATIENCE_S) -> Answer:
         if self.closed:

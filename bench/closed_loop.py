@@ -8,6 +8,7 @@ connection idle, so that what a reading of CPU around it is divided by is exact.
 from __future__ import annotations
 
 import asyncio
+import functools
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -28,8 +29,11 @@ class WrongAnswer(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Count:
+    """`reconnects`: connections that the peer closed behind an answer, as it said in it, and that were made anew."""
+
     requests: int
     elapsed_s: float
+    reconnects: int = 0
 
 
 class Load:
@@ -40,17 +44,24 @@ class Load:
         self.answer = answer
         self.stopping = True
         self.answered = 0
+        self._reconnects = 0
+        self._reconnecting: set[asyncio.Task[None]] = set()
         self._connections: list[_Connection] = []
         self._busy = 0
         self._error: WrongAnswer | None = None
         self._done = asyncio.Event()
 
     async def open(self, connections: int, port: int, tls: ssl.SSLContext | None) -> None:
-        loop = asyncio.get_running_loop()
+        self._port, self._tls = port, tls
         async with asyncio.timeout(CONNECT_S):
             for _ in range(connections):
-                _, connection = await loop.create_connection(lambda: _Connection(self), "127.0.0.1", port, ssl=tls)
-                self._connections.append(connection)
+                self._connections.append(await self._connect())
+
+    async def _connect(self) -> _Connection:
+        loop = asyncio.get_running_loop()
+        make = functools.partial(_Connection, self)
+        _, connection = await loop.create_connection(make, "127.0.0.1", self._port, ssl=self._tls)
+        return connection
 
     async def run(self, seconds: float, drain_s: float = DRAIN_S) -> Count:
         """Keep every connection busy for that long, then wait for the last answers. Raises WrongAnswer."""
@@ -66,18 +77,35 @@ class Load:
             timer.cancel()
         if self._error:
             raise self._error
-        return Count(self.answered, perf_counter() - started)
+        return Count(self.answered, perf_counter() - started, self._reconnects)
 
     def _start(self) -> None:
         if self._error:
             raise self._error
-        self._busy, self.answered, self.stopping = len(self._connections), 0, False
+        self._busy, self.answered, self.stopping, self._reconnects = len(self._connections), 0, False, 0
         self._done.clear()
         for connection in self._connections:
             connection.send()
 
     def _stop(self) -> None:
         self.stopping = True
+
+    def replace(self, closed: _Connection) -> None:
+        """The peer has said that this connection ends here, as it may: another takes its place."""
+        task = asyncio.get_running_loop().create_task(self._replace(closed))
+        self._reconnecting.add(task)
+        task.add_done_callback(self._reconnecting.discard)
+
+    async def _replace(self, closed: _Connection) -> None:
+        try:
+            async with asyncio.timeout(CONNECT_S):
+                fresh = await self._connect()
+        except OSError as error:
+            self.failed(f"no new connection after `Connection: close`: {error!r}")
+            return
+        self._reconnects += 1
+        self._connections[self._connections.index(closed)] = fresh
+        fresh.again()
 
     def finished(self) -> None:
         """A connection has its last answer."""
@@ -93,6 +121,8 @@ class Load:
 
     def close(self) -> None:
         self.stopping = True
+        for task in self._reconnecting:
+            task.cancel()
         for connection in self._connections:
             connection.close()
 
@@ -105,6 +135,7 @@ class _Connection(asyncio.Protocol):
         self._received = _IDLE
         self._pending = b""
         self._closed = False
+        self._last = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)  # uvloop's are no subclass
@@ -140,8 +171,10 @@ class _Connection(asyncio.Protocol):
             return "no end of the head in 64 KiB" if len(data) > MAX_HEAD else None
         if not data.startswith(b"HTTP/1.1 200 "):
             return f"status line {_line(data, 0)!r}"
-        field = data[: end + 2].lower().find(b"\r\ncontent-length:")
+        head = data[: end + 2].lower()
+        field = head.find(b"\r\ncontent-length:")
         length = _line(data, field + 17) if field >= 0 else "missing"
+        self._last = b"\r\nconnection: close\r\n" in head
         return None if length == self._length else f"Content-Length is {length}, not {self._length}"
 
     def _body(self, data: bytes) -> None:
@@ -155,6 +188,14 @@ class _Connection(asyncio.Protocol):
 
     def _answered(self) -> None:
         self._load.answered += 1
+        if self._last:
+            self.close()
+            self._load.replace(self)
+        else:
+            self.again()
+
+    def again(self) -> None:
+        """Idle now: the next request, or none."""
         if self._load.stopping:
             self._received = _IDLE
             self._load.finished()

@@ -96,31 +96,34 @@ def _median(rounds: Sequence[Round], figure: str) -> float:
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """A goal as measured; `measured` and `met` are None where it, or all that it is held against, did not run.
-    `others` is the share of the core that other programs had."""
+    `others` is the share of the core that other programs had; `why` it was not measured."""
 
     goal: Goal
     beside: str | None
     measured: Estimate | None
     met: bool | None
     others: float = 0.0
+    why: str = ""
 
     def __str__(self) -> str:
         goal, scenario = self.goal, SCENARIOS[self.goal.scenario]
-        limit = f"{goal.at_most:g} x {self.beside}" if self.beside else f"{goal.at_most:g}"
+        beside = self.beside or " or ".join(goal.against)
+        limit = f"{goal.at_most:g} x {beside}" if beside else f"{goal.at_most:g}"
         line = f"{scenario.title}: {goal.peer}, {scenario.column(goal.figure).heading} <= {limit}"
         if self.measured is None:
-            return f"not measured  {line}"
+            return f"not measured: {self.why}: {line}"
         noise = ", within the noise" if self.measured.low <= goal.at_most < self.measured.high else ""
         disturbed = f"; disturbed: others had {self.others:.0%} of the core" if self.others > DISTURBED else ""
         return f"{'met' if self.met else 'missed':<6}  {line}: {self.measured}{noise}{disturbed}"
 
 
-def judge(goal: Goal, rounds: Rounds) -> Verdict:
-    """Beside the best of the peers that the goal names, where it names any."""
+def judge(goal: Goal, rounds: Rounds, why: str | None = None) -> Verdict:
+    """Beside the best of the peers that the goal names, where it names any; `why` there may be no rounds."""
     ran = [name for name in goal.against if name in rounds]
     beside = min(ran, key=lambda name: _median(rounds[name], goal.figure)) if ran else None
     if goal.peer not in rounds or (goal.against and not beside):
-        return Verdict(goal, " or ".join(goal.against) or None, None, None)
+        missing = goal.peer if goal.peer not in rounds else " or ".join(goal.against)
+        return Verdict(goal, None, None, None, why=why or f"{missing} did not run")
     own = rounds[goal.peer]
     measured = ratio(goal.figure, own, rounds[beside]) if beside else estimate(one.figures[goal.figure] for one in own)
     others = median(one.figures.get("others", 0.0) for one in own)

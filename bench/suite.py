@@ -19,7 +19,7 @@ from bench import certificate
 from bench.closed_loop import WrongAnswer
 from bench.launch import Launched, free_port, launched
 from bench.measure import Cores, ProcessEnded, pinned, read_memory
-from bench.peers import Peer, Site, guards
+from bench.peers import Peer, Site
 from bench.scenarios import Figures, Plan, Scenario, Target
 
 
@@ -96,7 +96,7 @@ class _Starting:
         directory = self._directory / peer.name
         directory.mkdir()
         port, admin = free_port(), free_port()
-        return Site(directory, port, admin, self._upstream_port, self._setup, guards(), self._certificate)
+        return Site(directory, port, admin, self._upstream_port, self._setup, self._certificate)
 
     @contextmanager
     def peer(self, peer: Peer) -> Iterator[tuple[Launched, Target]]:

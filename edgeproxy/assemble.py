@@ -15,7 +15,7 @@ from aiohttp import web
 
 from edgeproxy.admin.app import admin_app
 from edgeproxy.admin.metrics import ProcessCounts, exposition
-from edgeproxy.clock import monotonic
+from edgeproxy.clock import Clock, monotonic
 from edgeproxy.cluster.client import CoordinatorClient
 from edgeproxy.cluster.services import SERVICES
 from edgeproxy.discovery.coordinator import CoordinatorSource
@@ -29,7 +29,8 @@ from edgeproxy.net.client import ClientConnection
 from edgeproxy.net.dial import NetworkDialer
 from edgeproxy.net.edge import Edge
 from edgeproxy.net.tls import ServerTls
-from edgeproxy.protection import Protection, new_door, new_memory, read_policy
+from edgeproxy.policy.reach import OPERATOR
+from edgeproxy.protection import Protection, new_door, new_memory, new_reach, read_policy
 from edgeproxy.proxy.observe import Observer
 from edgeproxy.proxy.table import Table
 from edgeproxy.routes import COORDINATOR, Routes
@@ -114,7 +115,11 @@ class Host:
         self._supervisor = Supervisor(
             program, sockets, on_message=self._hear, on_exit=lambda _, pid: self._counts.ended(pid)
         )
-        self._health = HealthChecker(self._on_health, interval_s=settings.health_interval)
+        self._health = HealthChecker(
+            self._on_health,
+            interval_s=settings.health_interval,
+            reach=OPERATOR if settings.upstreams else new_reach(settings),
+        )
         self._source: CoordinatorSource | None = None
 
     async def run(self, admin_socket: Any) -> int:
@@ -235,10 +240,10 @@ async def serve(child: Child, settings: ProxySettings) -> None:
     )
     loop = asyncio.get_running_loop()
     access_log = AccessLog() if settings.access_log == "json" else None
-    dialer = NetworkDialer()
+    dialer = NetworkDialer(new_reach(settings))
     report = _Reporter(child, loop)
     tls = ServerTls(counters) if settings.tls_files else None
-    observer = Observer(counters, access_log, monotonic)
+    observer = Observer(counters, access_log, Clock(monotonic))
     protection = Protection(settings, inherited_memory(), counters)
     routes.policies = protection.policies
     snapshot = _first_snapshot(settings)

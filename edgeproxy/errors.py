@@ -73,6 +73,7 @@ DRAINING = Fault("draining", 503, Source.PROXY, "This edge is shutting down", re
 
 # What a worker did.
 CONNECT_FAILED = _upstream("connect_failed", 502, "The worker refused the connection", retry_after=1)
+OUT_OF_REACH = _upstream("out_of_reach", 502, "The worker is at an address that is not dialled")
 CONNECT_TIMEOUT = _upstream("connect_timeout", 504, "The worker did not accept a connection in time", retry_after=1)
 RESET = _upstream("upstream_reset", 502, "The worker closed the connection before it answered")
 RESET_REUSED = _upstream("upstream_reset_reused", 502, "The worker closed an idle connection", retry_after=0)

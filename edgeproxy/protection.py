@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import resource
+import socket
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from hashlib import blake2b, sha256
 from typing import Any
+from urllib.parse import urlsplit
 
 from edgeproxy.clock import Clock, monotonic
 from edgeproxy.discovery.policy import read_text
@@ -20,6 +22,7 @@ from edgeproxy.policy.keys import Caller, Keyring
 from edgeproxy.policy.leases import Leases
 from edgeproxy.policy.limit import LimitTable, table_bytes
 from edgeproxy.policy.notation import parse_limits
+from edgeproxy.policy.reach import Reach, reach_of
 from edgeproxy.policy.rules import RoutePolicy, Rules
 from edgeproxy.policy.tokens import Tokens
 from edgeproxy.policy.words import WORD, Words
@@ -79,6 +82,19 @@ def new_door(settings: ProxySettings, counters: Counters) -> Door:
     if settings.max_connections:
         room = min(room, -(-settings.max_connections // settings.processes))
     return Door(room, settings.max_connections_per_address, counters.fault)
+
+
+def new_reach(settings: ProxySettings) -> Reach:
+    """Where listed workers may be; the coordinators' names are looked up once."""
+    hosts = [urlsplit(url).hostname or "" for url in settings.coordinator_url]
+    return reach_of(settings.worker_networks, [address for host in hosts for address in _addresses(host)])
+
+
+def _addresses(host: str) -> list[str]:
+    try:
+        return [str(found[4][0]) for found in socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)]
+    except OSError:
+        return []
 
 
 class Protection:

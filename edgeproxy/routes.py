@@ -48,7 +48,7 @@ class Routes:
     def edge(self, snapshot: Snapshot, coordinators: Iterable[Endpoint]) -> Table:
         """Paths of the edge proxy: `/service/{name}/...`, `/v1/...`, `/api/...`, `/health`."""
         coordinators = list(coordinators)
-        self._keep([*snapshot.all_endpoints(), *coordinators])
+        self._keep(snapshot.all_endpoints(), named=coordinators)
         pools = {name: self._pool(name, snapshot.endpoints.get(name, ())) for name in snapshot.known_services}
         services = {name.encode(): self._service(name, name, pool) for name, pool in pools.items()}
         for alias, name in ALIASES.items():
@@ -77,7 +77,7 @@ class Routes:
 
     def stand_alone(self, snapshot: Snapshot) -> Table:
         """Every path goes to the upstreams that the operator named, who trusts them."""
-        self._keep(snapshot.all_endpoints())
+        self._keep((), named=snapshot.all_endpoints())
         pool = self._pool(STATIC_POOL, snapshot.endpoints.get(STATIC_POOL, ()))
         return Table(self._nowhere(), self._trusted(STATIC_POOL, pool))
 
@@ -88,14 +88,18 @@ class Routes:
             if worker is not None:
                 worker.probed(alive)
 
-    def _keep(self, endpoints: Iterable[Endpoint]) -> None:
-        """Workers that stay keep what is known of them; the connections of others run out by themselves."""
+    def _keep(self, listed: Iterable[Endpoint], named: Iterable[Endpoint] = ()) -> None:
+        """Workers that stay keep what is known of them; the connections of others run out by themselves. `named`
+        are those that the operator wrote, who may be anywhere."""
         kept: dict[str, Worker] = {}
-        for endpoint in endpoints:
+        named = list(named)
+        for endpoint in (*listed, *named):
             worker = self._workers.get(endpoint.id)
             kept[endpoint.id] = worker or Worker(
                 endpoint.id, endpoint.host, endpoint.port, endpoint.tls, endpoint.base_path.encode("ascii")
             )
+        for endpoint in named:
+            kept[endpoint.id].named = True
         self._workers = kept
 
     def _pool(self, name: str, endpoints: Iterable[Endpoint]) -> Pool:

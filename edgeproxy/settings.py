@@ -13,6 +13,7 @@ from edgeproxy.http.bounds import Bounds
 from edgeproxy.net.limits import Limits
 from edgeproxy.policy.cors import origin
 from edgeproxy.policy.notation import parse_limits
+from edgeproxy.policy.reach import ANY, AUTO
 from edgeproxy.runtime.cpu import usable_cores
 from edgeproxy.runtime.environment import CommaList, EnvironmentSettings
 
@@ -122,6 +123,11 @@ class ProxySettings(EnvironmentSettings):
     )
     cors_origins: CommaList = _field((), "CORS_ORIGINS", "comma list of origins whose pages may call us, or *")
     cors_credentials: bool = _field(False, "CORS_CREDENTIALS", "their calls may carry cookies; not with *")
+    worker_networks: CommaList = _field(
+        ("auto",),
+        "WORKER_NETWORKS",
+        "private networks that listed workers may be in: CIDRs, any, or auto (those that the coordinator is in)",
+    )
     hosts: CommaList = _field((), "HOSTS", "comma list of host names that are served (default: any)")
     security_fields: bool = _field(
         False,
@@ -184,6 +190,14 @@ class ProxySettings(EnvironmentSettings):
     def _is_rate(cls, value: str | None) -> str | None:
         if value is not None:
             parse_limits(value, "check")
+        return value
+
+    @field_validator("worker_networks")
+    @classmethod
+    def _are_reach(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for text in value:
+            if text not in (ANY, AUTO):
+                network(text)
         return value
 
     @field_validator("limit_keys")

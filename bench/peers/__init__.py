@@ -1,12 +1,11 @@
 """Who is measured: one file a peer, its configuration beside it."""
 
 from bench.peers.base import API_KEY, Peer, Setup, Site
-from bench.peers.caddy import Caddy
-from bench.peers.edge import Edge, guards, guards_not_offered
-from bench.peers.envoy import Envoy
+from bench.peers.edge import Edge, lacks
 from bench.peers.haproxy import HAProxy
 from bench.peers.nginx import Nginx
 from bench.peers.recipe import Recipe
+from bench.peers.wheels import Caddy, Envoy
 
 ALL = (
     Edge(),
@@ -20,4 +19,4 @@ ALL = (
 )
 PEERS: dict[str, Peer] = {peer.name: peer for peer in ALL}
 
-__all__ = ["API_KEY", "PEERS", "Peer", "Setup", "Site", "guards", "guards_not_offered"]
+__all__ = ["API_KEY", "PEERS", "Peer", "Setup", "Site", "lacks"]

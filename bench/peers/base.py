@@ -20,14 +20,12 @@ API_KEY = "6f1ed002ab5595859014ebf0951522d9"
 NO_LIMIT = 1_000_000
 """Requests a second: a rate limit that is counted and never reached."""
 
-ACCESS_LOG, RATE_LIMIT, KEY_CHECK = "access log", "rate limit", "API key check"
-
 
 @dataclass(frozen=True, slots=True)
 class Setup:
     """What a scenario wants of every peer beyond proxying.
 
-    `guarded`: access log, rate limit and API key check, as far as ours has them. `streaming`: events and the
+    `guarded`: access log, rate limit and API key check. `streaming`: events and the
     client's end are passed on at once. `fleet`: each service has workers of its own, and a POST to the language
     model may be sent twice.
     """
@@ -47,7 +45,6 @@ class Site:
     admin_port: int
     upstream_port: int
     setup: Setup = field(default_factory=Setup)
-    guards: frozenset[str] = frozenset()
     certificate: Certificate | None = None
 
     @property
@@ -80,10 +77,14 @@ class Peer(ABC):
 
 
 class Packaged(Peer):
-    """A program of the distribution or from a wheel, its configuration template in this directory."""
+    """A program of the distribution or from a wheel, its configuration template in this directory.
+
+    `arguments` stand before the path of the configuration; `version_flag` may be a command.
+    """
 
     program: str
     template: str
+    arguments: tuple[str, ...]
     version_flag = "-v"
     from_wheel: str | None = None
 
@@ -103,12 +104,16 @@ class Packaged(Peer):
         assert found, f"no {self.program}: ask absent() first"
         return found
 
-    def write_configuration(self, site: Site, fields: Mapping[str, str] | None = None) -> Path:
-        target = site.directory / self.template
+    def command(self, site: Site) -> list[str]:
+        configuration = site.directory / self.template
         template = _Template((HERE / self.template).read_text())
         ports = {"port": site.port, "upstream_port": site.upstream_port}
-        target.write_text(template.substitute(fields or {}, directory=site.directory, **ports))
-        return target
+        configuration.write_text(template.substitute(self.fields(site), directory=site.directory, **ports))
+        return [self.path(), *self.arguments, str(configuration)]
+
+    def fields(self, site: Site) -> Mapping[str, str]:
+        """What is filled into the template beside the ports and `directory`."""
+        return {}
 
     def _find(self) -> str | None:
         own = str(Path(sys.executable).parent)

@@ -6,24 +6,27 @@ import os
 import subprocess
 import sys
 
-from bench.peers.base import ACCESS_LOG, API_KEY, KEY_CHECK, NO_LIMIT, RATE_LIMIT, Peer, Site
+from bench.peers.base import API_KEY, NO_LIMIT, Peer, Setup, Site
 from edgeproxy.settings import ProxySettings
+
+KEEP_ALIVE_REQUESTS = "EDGEPROXY_KEEP_ALIVE_REQUESTS"
+NEVER = 1_000_000_000
 
 # What is asked for, and the variable that turns it on: what has no variable has not been built.
 _GUARDS = {
-    ACCESS_LOG: ("EDGEPROXY_ACCESS_LOG", "json"),
-    RATE_LIMIT: ("EDGEPROXY_RATE_LIMIT", f"{NO_LIMIT}/second;burst={NO_LIMIT}"),
-    KEY_CHECK: ("EDGEPROXY_API_KEYS", API_KEY),
+    "access log": ("EDGEPROXY_ACCESS_LOG", "json"),
+    "rate limit": (RATE_LIMIT := "EDGEPROXY_RATE_LIMIT", f"{NO_LIMIT}/second;burst={NO_LIMIT}"),
+    "API key check": ("EDGEPROXY_API_KEYS", API_KEY),
 }
 
 
-def guards() -> frozenset[str]:
-    """Of what a guarded peer has on, what edgeproxy has too: the others are given no more."""
-    return frozenset(guard for guard, (variable, _) in _GUARDS.items() if variable in ProxySettings.variables())
+def lacks(setup: Setup) -> list[str]:
+    """Of what a scenario wants, what edgeproxy has not yet: it would be compared with peers that do more."""
+    return [guard for guard, (variable, _) in _GUARDS.items() if setup.guarded and not _has(variable)]
 
 
-def guards_not_offered() -> list[str]:
-    return [guard for guard in _GUARDS if guard not in guards()]
+def _has(variable: str) -> bool:
+    return variable in ProxySettings.variables()
 
 
 class Edge(Peer):
@@ -48,10 +51,12 @@ class Edge(Peer):
             "EDGEPROXY_PROCESSES": "1",
             ("COORDINATOR_URL" if site.setup.fleet else "EDGEPROXY_UPSTREAMS"): site.upstream,
         }
-        if RATE_LIMIT in guards():  # a limit that is on by default stays on, where nobody reaches it
-            ours |= [_GUARDS[RATE_LIMIT]]
+        if _has(KEEP_ALIVE_REQUESTS):  # as nginx is set up too: no connection is made anew
+            ours[KEEP_ALIVE_REQUESTS] = str(NEVER)
+        if _has(RATE_LIMIT):  # a limit that is on by default stays on, where nobody reaches it
+            ours |= [_GUARDS["rate limit"]]
         if site.setup.guarded:
-            ours |= [_GUARDS[guard] for guard in site.guards]
+            ours |= [pair for pair in _GUARDS.values() if _has(pair[0])]
         if site.certificate:
             ours |= {
                 "EDGEPROXY_TLS_CERT": str(site.certificate.chain),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bench.peers.base import ACCESS_LOG, API_KEY, KEY_CHECK, NO_LIMIT, RATE_LIMIT, Packaged, Site
+from bench.peers.base import API_KEY, NO_LIMIT, Packaged, Site
 
 LARGE_BUFFERS = "tune.bufsize 131072"
 
@@ -30,23 +30,20 @@ class HAProxy(Packaged):
 
     program = "haproxy"
     template = "haproxy.cfg"
+    arguments = ("-db", "-f")
 
     def __init__(self, large_buffers: bool = False) -> None:
         self.name = "haproxy-128k" if large_buffers else "haproxy"
         self._buffers = LARGE_BUFFERS if large_buffers else ""
 
-    def command(self, site: Site) -> list[str]:
-        configuration = self.write_configuration(site, self._fields(site) | _routing(site))
-        return [self.path(), "-db", "-f", str(configuration)]
-
-    def _fields(self, site: Site) -> dict[str, str]:
-        guards = site.guards if site.setup.guarded else ()
+    def fields(self, site: Site) -> dict[str, str]:
+        guarded = site.setup.guarded
         tls = f"ssl crt {site.certificate.both} alpn http/1.1" if site.certificate else ""
-        return {
+        return _routing(site) | {
             "buffers": self._buffers,
-            "global_log": GLOBAL_LOG if ACCESS_LOG in guards else "",
-            "access_log": ACCESS if ACCESS_LOG in guards else "",
-            "guards": "\n    ".join([LIMIT] * (RATE_LIMIT in guards) + [CHECK] * (KEY_CHECK in guards)),
+            "global_log": GLOBAL_LOG if guarded else "",
+            "access_log": ACCESS if guarded else "",
+            "guards": f"{LIMIT}\n    {CHECK}" if guarded else "",
             "bind": tls,
             "scheme": "https" if tls else "http",
             "streaming": "option http-no-delay\n    option abortonclose" if site.setup.streaming else "",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from bench.peers.base import ACCESS_LOG, API_KEY, KEY_CHECK, NO_LIMIT, RATE_LIMIT, Packaged, Site
+from bench.peers.base import API_KEY, NO_LIMIT, Packaged, Site
 
 LARGE_BUFFERS = (
     "proxy_buffer_size 16k; proxy_buffers 8 128k; proxy_busy_buffers_size 256k; client_body_buffer_size 128k;"
@@ -39,25 +39,22 @@ class Nginx(Packaged):
 
     program = "nginx"
     template = "nginx.conf"
+    arguments = ("-e", "stderr", "-c")
 
     def __init__(self, large_buffers: bool = False) -> None:
         self.name = "nginx-128k" if large_buffers else "nginx"
         self._buffers = LARGE_BUFFERS if large_buffers else ""
 
-    def command(self, site: Site) -> list[str]:
-        configuration = self.write_configuration(site, self._fields(site) | _routing(site))
-        return [self.path(), "-p", str(site.directory), "-e", "stderr", "-c", str(configuration)]
-
-    def _fields(self, site: Site) -> dict[str, str]:
+    def fields(self, site: Site) -> dict[str, str]:
         certificate = site.certificate
-        guards = site.guards if site.setup.guarded else ()
-        return {
+        guarded = site.setup.guarded
+        return _routing(site) | {
             # Started by root, the worker would drop to a user who may not enter the run's directory.
             "user": "user root;" if os.geteuid() == 0 else "",
             "buffers": self._buffers,
-            "access_log": JSON_LOG if ACCESS_LOG in guards else "access_log off;",
-            "limits": "\n    ".join([LIMIT_ZONE] * (RATE_LIMIT in guards) + [KEY_MAP] * (KEY_CHECK in guards)),
-            "checks": "\n        ".join([LIMIT] * (RATE_LIMIT in guards) + [CHECK] * (KEY_CHECK in guards)),
+            "access_log": JSON_LOG if guarded else "access_log off;",
+            "limits": f"{LIMIT_ZONE}\n    {KEY_MAP}" if guarded else "",
+            "checks": f"{LIMIT}\n        {CHECK}" if guarded else "",
             "listen": " ssl" if certificate else "",
             "tls": f"ssl_certificate {certificate.chain}; ssl_certificate_key {certificate.key};"
             "ssl_protocols TLSv1.2 TLSv1.3; ssl_session_cache shared:tls:1m;"

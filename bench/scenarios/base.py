@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from bench.peers import Setup
+from bench.peers import Setup, lacks
 
 KIB = 1024
 MIB = 1024 * KIB
@@ -64,6 +64,10 @@ class Scenario(ABC):
 
     def rounds(self, plan: Plan) -> int:
         return plan.repeats
+
+    def unable(self) -> str | None:
+        """Why it would say nothing of edgeproxy as it is; None where it does."""
+        return f"edgeproxy has no {' and no '.join(lacking)} yet" if (lacking := lacks(self.setup)) else None
 
     @abstractmethod
     async def measure(self, target: Target, plan: Plan) -> Figures:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import AsyncExitStack
 from statistics import median, quantiles
 from time import monotonic_ns
 
@@ -63,19 +62,29 @@ def _figures(taken: dict[str, list[float]]) -> Figures:
 
 async def _leave(target: Target, way: str, identity: str) -> float:
     """Milliseconds from our close to that of the worker's connection."""
-    async with AsyncExitStack() as stack:
-        control = await Asker.to(target.upstream_port)
-        stack.callback(control.close)
-        reader, writer = await asyncio.open_connection("127.0.0.1", target.port)
-        stack.callback(writer.transport.abort)
-        writer.write(request(f"GET {way}", identity))
-        await _time(control, f"GET /arrived/{identity}")
-        if way == "/silent" and not (await reader.read(MAX_HEAD)).startswith(b"HTTP/1.1 200 "):
-            raise WrongAnswer("no stream to leave")
-        left = monotonic_ns()
-        writer.transport.abort()
+    async with Asker.opened(target.upstream_port) as control:
+        left = await _ask_and_leave(target.port, way, identity, control)
         closed = await _time(control, f"GET /left/{identity}", left + int(GIVE_UP_S * 1e9))
     return (closed - left) / 1e6
+
+
+async def _ask_and_leave(port: int, way: str, identity: str, control: Asker) -> int:
+    """The moment, in ns, at which our connection was closed."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    try:
+        writer.write(request(f"GET {way}", identity))
+        await _time(control, f"GET /arrived/{identity}")
+        if way == "/silent":
+            await _beginning(reader)
+        return monotonic_ns()
+    finally:
+        writer.transport.abort()
+
+
+async def _beginning(reader: asyncio.StreamReader) -> None:
+    async with asyncio.timeout(GIVE_UP_S):
+        if not (await reader.read(MAX_HEAD)).startswith(b"HTTP/1.1 200 "):
+            raise WrongAnswer("no stream to leave")
 
 
 async def _time(control: Asker, question: str, otherwise: int | None = None) -> int:

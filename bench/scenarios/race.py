@@ -84,13 +84,16 @@ class Race(Scenario):
 
 async def _run(kind: Kind, port: int, bursts: int, offset_s: float) -> None:
     loop = asyncio.get_running_loop()
-    connections = [await Asker.to(port) for _ in range(CONNECTIONS)]
-    start = loop.time() + offset_s
-    for burst in range(bursts):
-        due = start + burst * RACE_IDLE_S
-        await asyncio.gather(*(_one(kind, connections, place, burst, port, due) for place in range(CONNECTIONS)))
-    for connection in connections:
-        connection.close()
+    connections: list[Asker] = []
+    try:
+        connections += [await Asker.to(port) for _ in range(CONNECTIONS)]
+        start = loop.time() + offset_s
+        for burst in range(bursts):
+            due = start + burst * RACE_IDLE_S
+            await asyncio.gather(*(_one(kind, connections, place, burst, port, due) for place in range(CONNECTIONS)))
+    finally:
+        for connection in connections:
+            connection.close()
 
 
 async def _one(kind: Kind, connections: list[Asker], place: int, burst: int, port: int, due: float) -> None:
@@ -105,12 +108,9 @@ async def _one(kind: Kind, connections: list[Asker], place: int, burst: int, por
 
 async def _executed(target: Target) -> dict[str, int]:
     """How often each request was executed since the last call."""
-    control = await Asker.to(target.upstream_port)
-    try:
+    async with Asker.opened(target.upstream_port) as control:
         answer = await control.ask(request("GET /executed"))
-        if answer.status != 200:
-            raise WrongAnswer("the backend does not say what it has executed")
-        executed: dict[str, int] = json.loads(answer.body)
-        return executed
-    finally:
-        control.close()
+    if answer.status != 200:
+        raise WrongAnswer("the backend does not say what it has executed")
+    executed: dict[str, int] = json.loads(answer.body)
+    return executed

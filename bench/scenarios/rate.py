@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from bench.backend import payload
-from bench.closed_loop import connected
+from bench.closed_loop import Count, connected
 from bench.measure import Meter, Usage
 from bench.peers import API_KEY, Setup
 from bench.scenarios.base import MIB, Column, Figures, Plan, Scenario, Target
@@ -65,12 +65,13 @@ class Rate(Scenario):
             await load.run(plan.warmup_s)
             meter = Meter(target.pid)
             count = await load.run(plan.round_s)
-            return self.figures(count.requests, meter.read())
+            return self.figures(count, meter.read())
 
-    def figures(self, requests: int, usage: Usage) -> Figures:
-        rate = requests / usage.elapsed_s
+    def figures(self, count: Count, usage: Usage) -> Figures:
+        requests, rate = count.requests, count.requests / usage.elapsed_s
         return {
             "requests": requests,
+            "reconnects": count.reconnects,
             "elapsed_s": usage.elapsed_s,
             "cpu_us": usage.total_s / requests * 1e6,
             "serving_us": max(usage.cpu_s.values()) / requests * 1e6,

@@ -46,10 +46,9 @@ class Streams(Scenario):
 
 
 async def _watched(backend_port: int, wanted: Watch) -> dict[str, float]:
-    control = await Asker.to(backend_port)
     question = request("GET /watch/" + "/".join(map(str, astuple(wanted))))
-    answer = await control.ask(question, wanted.seconds + 2 * OPEN_S + PATIENCE_S)
-    control.close()
+    async with Asker.opened(backend_port) as control:
+        answer = await control.ask(question, wanted.seconds + 2 * OPEN_S + PATIENCE_S)
     if answer.status != 200:
         raise WrongAnswer("the backend did not say what its readers saw")
     found: dict[str, float] = json.loads(answer.body)

@@ -4,7 +4,7 @@ not is complained of, and what was good before stays in force."""
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +46,7 @@ def read_text(path: Path) -> str:
 class PolicyWatch:
     """`tell` sends a message to every process. `run()` ends when cancelled."""
 
-    def __init__(self, path: Path, tell: Callable[[Mapping[str, Any]], None]) -> None:
+    def __init__(self, path: Path, tell: Callable[[dict[str, Any]], None]) -> None:
         self._path = path
         self._tell = tell
         self._seen: object = None

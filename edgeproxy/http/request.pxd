@@ -14,7 +14,7 @@ cdef long long NO_BODY, UNTIL_CHUNKED
 cdef FieldNames REQUEST_FIELDS
 cdef dict _USUAL_CONNECTION
 cdef set _hosts
-cdef bytes _GET, _HTTP_1
+cdef bytes _HTTP_1
 
 @cython.no_gc
 cdef class RequestHead(Notes):
@@ -34,13 +34,11 @@ cdef class RequestHead(Notes):
     cdef _note_single(self, int bit)
 
 
-@cython.locals(head=RequestHead, at=Py_ssize_t)
+@cython.locals(head=RequestHead, method_end=Py_ssize_t, target_end=Py_ssize_t)
 cpdef RequestHead parse_request(bytes data, Py_ssize_t end, Bounds bounds=*)
 
-@cython.locals(
-    seen="const unsigned char*", method_end=Py_ssize_t, target_end=Py_ssize_t, end=Py_ssize_t, method=bytes
-)
-cdef tuple _parse_request_line(bytes data, Py_ssize_t longest)
+@cython.locals(seen="const unsigned char*", method=bytes)
+cdef RequestHead _parse_request_line(bytes data, Py_ssize_t method_end, Py_ssize_t target_end, Py_ssize_t longest)
 @cython.locals(seen="const unsigned char*", prefix="const unsigned char*", index=int, minor=int)
 cdef bint _is_ours(bytes data, Py_ssize_t at) except -1
 @cython.locals(upgrading=bint)

@@ -48,7 +48,7 @@ _MAX_METHOD = 32
 
 _CR, _LF, _SLASH, _ZERO = 13, 10, 47, 48
 _HTTP_1 = b"HTTP/1."
-_GET = b"GET"  # one object for all, whose hash is known
+GET = b"GET"  # one object for all, whose hash is known
 _USUAL_CONNECTION = {b"keep-alive": True, b"Keep-Alive": True, b"close": False}
 _REFUSED_METHODS = frozenset({b"CONNECT", b"TRACE"})
 
@@ -199,8 +199,9 @@ class RequestHead(Notes):
 
 def parse_request(data: bytes, end: int, bounds: Bounds = USUAL) -> RequestHead:
     """Parse the head data[:end], which the empty line data[end:end + 4] closes."""
-    head, at = _parse_request_line(data, bounds.target)
-    scan_fields(data, at, end + 2, REQUEST_FIELDS, MALFORMED, head)
+    method_end, target_end = scan_request_line(data)
+    head = _parse_request_line(data, method_end, target_end, bounds.target)
+    scan_fields(data, target_end + 11, end + 2, REQUEST_FIELDS, MALFORMED, head)
     if head.count > bounds.fields:
         raise ProtocolError(HEAD_TOO_LARGE, f"more than {bounds.fields} fields")
     if head._whole is not None:
@@ -209,21 +210,19 @@ def parse_request(data: bytes, end: int, bounds: Bounds = USUAL) -> RequestHead:
     return head
 
 
-def _parse_request_line(data: bytes, longest: int) -> tuple[RequestHead, int]:
-    """The head so far, and where its fields begin."""
+def _parse_request_line(data: bytes, method_end: int, target_end: int, longest: int) -> RequestHead:
+    """The head so far; its fields begin behind `SP HTTP/1.x CRLF`, 11 bytes behind the target."""
     seen = data
-    method_end, target_end = scan_request_line(data)
-    end = target_end + 9
     if not _is_ours(data, target_end + 1):
         raise _not_our_version(data[target_end + 1 :].partition(b"\r\n")[0])
     if method_end > _MAX_METHOD:
         raise ProtocolError(MALFORMED, "the method is too long")
     if target_end - method_end > longest:
         raise ProtocolError(URI_TOO_LONG, f"the target is longer than {longest} bytes")
-    method = _GET if method_end == 3 and seen[0] == 71 and seen[1] == 69 and seen[2] == 84 else seen[:method_end]
-    if method in _REFUSED_METHODS:
+    method = GET if method_end == 3 and seen[0] == 71 and seen[1] == 69 and seen[2] == 84 else seen[:method_end]
+    if method is not GET and method in _REFUSED_METHODS:
         raise ProtocolError(METHOD_REFUSED, "CONNECT and TRACE are not served")
-    return RequestHead(method, seen[method_end + 1 : target_end], seen[end - 1] - _ZERO), end + 2
+    return RequestHead(method, seen[method_end + 1 : target_end], seen[target_end + 8] - _ZERO)
 
 
 def _is_ours(data: bytes, at: int) -> bool:

@@ -82,9 +82,9 @@ class ResponseHead(Notes):
                 raise ProtocolError(BAD_RESPONSE, "Content-Length twice, and different")
             self.length = length
         elif kind == GUARDED:
-            self.guarded += line
+            self.guarded = self.guarded + line if self.guarded else line
         elif kind == CORS:
-            self.cors += line
+            self.cors = self.cors + line if self.cors else line
         elif kind == CONNECTION:
             self._connection = [*(self._connection or ()), value]
         elif kind == TRANSFER_ENCODING:

@@ -23,7 +23,7 @@ cpdef scan_fields(bytes data, Py_ssize_t at, Py_ssize_t end, FieldNames names, f
 @cython.locals(
     seen="const unsigned char*", classes="const unsigned char*", at=Py_ssize_t, method_end=Py_ssize_t
 )
-cpdef tuple scan_request_line(bytes data)
+cpdef (Py_ssize_t, Py_ssize_t) scan_request_line(bytes data) except *
 
 @cython.locals(seen="const unsigned char*", size=Py_ssize_t, at=Py_ssize_t, byte=int)
 cpdef Py_ssize_t head_end(bytes data) except? -2

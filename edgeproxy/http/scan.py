@@ -174,6 +174,6 @@ def _same(data: bytes, at: int, candidate: bytes, size: int) -> bool:
 def _line(data: bytes, start: int, name_end: int, value_start: int, value_end: int) -> bytes:
     """The line in its usual form."""
     seen = data
-    if value_start == name_end + 2 and seen[name_end + 1] == _SPACE:
-        return seen[start:value_end] + b"\r\n"
+    if value_start == name_end + 2 and seen[name_end + 1] == _SPACE and seen[value_end] == _CR:
+        return seen[start : value_end + 2]
     return seen[start:name_end] + b": " + seen[value_start:value_end] + b"\r\n"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from edgeproxy.clock import FOREVER, monotonic
+from edgeproxy.clock import FOREVER
 from edgeproxy.errors import (
     BODY_TIMEOUT,
     CLIENT_LEFT,
@@ -198,7 +198,7 @@ class ClientConnection(UploadingConnection):
     def _begin(self, head: RequestHead, rest: bytes) -> None:
         edge = self.edge
         request_id = head.request_id if self.trusted and head.request_id else edge.new_request_id()
-        exchange = self.exchange = Exchange(self, head, edge.table, request_id, monotonic())
+        exchange = self.exchange = Exchange(self, head, edge.table, request_id, edge.clock.now)
         self.read_deadline = FOREVER
         self.requests += 1
         if self.requests >= edge.limits.keep_alive_requests or edge.clock.now > self.last_begin:
@@ -351,6 +351,7 @@ class ClientConnection(UploadingConnection):
         exchange = self.exchange
         if exchange is None:
             return
+        self.edge.clock.tick()
         self.end_bulk()
         self.exchange = None
         self.body = None

@@ -62,7 +62,7 @@ class Edge:
         door: Door | None = None,
     ) -> None:
         self.loop = loop
-        self.clock = Clock(loop.time)
+        self.clock = observer.clock
         self.guard = observer.guard = guard(self.clock)
         self.door = door or Door()
         self.table = table
@@ -93,7 +93,7 @@ class Edge:
 
     def start(self) -> None:
         self._sweeper = self.loop.call_later(SWEEP_SECONDS, self._sweep)
-        self._sweep_due = self.loop.time() + SWEEP_SECONDS
+        self._sweep_due = self.clock.tick() + SWEEP_SECONDS
 
     def stop(self) -> None:
         if self._sweeper is not None:

@@ -10,7 +10,7 @@ from edgeproxy.net.limits cimport Limits
 from edgeproxy.net.pool cimport PooledConnection
 from edgeproxy.policy.worker cimport Worker
 from edgeproxy.proxy.exchange cimport Exchange
-from edgeproxy.proxy.relay cimport request_head, request_payload, response_head, response_payload
+from edgeproxy.proxy.relay cimport request_head, request_payload, response_payload, response_start
 
 cdef long long NO_BODY
 cdef int CHUNKED, RAW, TUNNEL, BULK_BYTES, SOURCE_ENDED, WHOLE
@@ -29,7 +29,7 @@ cdef class UpstreamConnection(PooledConnection):
     cdef double _until_next(self, Exchange exchange) except? -1
     cdef _take_head(self, Exchange exchange, bytes data)
     cdef _pass_interim(self, Exchange exchange, ResponseHead head, bytes rest)
-    @cython.locals(body=BodyReader, payload=bytes, extra=bytes, wire=bytes)
+    @cython.locals(body=BodyReader, payload=bytes, extra=bytes)
     cdef _answer_begins(self, Exchange exchange, ResponseHead head, bytes rest)
     cdef _take_body(self, Exchange exchange, BodyReader body, bytes data)
     cdef _complete(self, Exchange exchange)

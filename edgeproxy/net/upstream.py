@@ -33,8 +33,8 @@ from edgeproxy.proxy.relay import (
     interim_head,
     request_head,
     request_payload,
-    response_head,
     response_payload,
+    response_start,
     switching_head,
 )
 
@@ -97,6 +97,7 @@ class UpstreamConnection(PooledConnection):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.edge.upstreams.discard(self)
+        self.edge.clock.tick()
         self.end_bulk()
         exchange = self.exchange
         if exchange is None:
@@ -227,10 +228,7 @@ class UpstreamConnection(PooledConnection):
         exchange.bytes_out += len(payload)
         exchange.close = exchange.close or not exchange.request_done or self.edge.draining
         self.keep = head.keep_alive and exchange.request_done and not exchange.exclusive and not extra
-        wire = response_head(exchange, head)
-        if payload or body is None:
-            wire += response_payload(exchange, payload, body is None)
-        exchange.client.write(wire)
+        exchange.client.write(response_start(exchange, head, payload, body is None))
         if body is None:
             self._complete(exchange)
             return

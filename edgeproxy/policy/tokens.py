@@ -75,7 +75,9 @@ class Tokens:
         if not self._is_for_us(claims):
             return None
         wall = self._wall()
-        expires, not_before, subject = claims.get("exp"), claims.get("nbf", 0), claims.get("sub")
+        expires: Any = claims.get("exp")
+        not_before: Any = claims.get("nbf", 0)
+        subject = claims.get("sub")
         if not _number(expires) or not _number(not_before) or not isinstance(subject, str) or not subject:
             return None
         if not_before > wall + LEEWAY:

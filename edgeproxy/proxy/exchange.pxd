@@ -8,6 +8,7 @@ from edgeproxy.policy.worker cimport Worker
 from edgeproxy.proxy.table cimport Route, Table
 
 cdef int _QUESTION_MARK
+cdef bytes GET
 
 @cython.locals(seen="const unsigned char*", at=Py_ssize_t)
 cpdef bytes path_of(bytes target)

@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import Any
 
 from edgeproxy.errors import Fault
-from edgeproxy.http.request import IDEMPOTENT, RequestHead
+from edgeproxy.http.request import GET, IDEMPOTENT, RequestHead
 from edgeproxy.policy.address import Source
 from edgeproxy.policy.keys import Caller
 from edgeproxy.policy.worker import Worker
@@ -180,8 +180,10 @@ class Exchange:
         self.started = started
         self.path = path_of(head.target)
         route = self.route = table.match(self.path)
-        self.idempotent = head.method in IDEMPOTENT or (
-            head.method == b"POST" and bool(route.idempotent) and self.path[route.strip :] in route.idempotent
+        self.idempotent = (
+            head.method is GET
+            or head.method in IDEMPOTENT
+            or (head.method == b"POST" and bool(route.idempotent) and self.path[route.strip :] in route.idempotent)
         )
         # guard
         self.source = client.source

@@ -1,11 +1,13 @@
 # Types of the compiled way; the source is the .py beside it.
 cimport cython
 
+from edgeproxy.clock cimport Clock
 from edgeproxy.proxy.exchange cimport Exchange
 from edgeproxy.proxy.pipeline cimport Guard
 
 cdef class Observer:
-    cdef public object counters, log, now
+    cdef public object counters, log
+    cdef public Clock clock
     cdef public Guard guard
 
     @cython.locals(seconds=double)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
+from edgeproxy.clock import Clock
 from edgeproxy.proxy.exchange import Exchange
 from edgeproxy.proxy.pipeline import Guard
 from edgeproxy.telemetry.access import AccessLog
@@ -13,14 +12,14 @@ from edgeproxy.telemetry.counters import Counters
 class Observer:
     """Sees each exchange when it is over."""
 
-    def __init__(self, counters: Counters, log: AccessLog | None, now: Callable[[], float]) -> None:
+    def __init__(self, counters: Counters, log: AccessLog | None, clock: Clock) -> None:
         self.counters = counters
-        self.now = now
+        self.clock = clock
         self.log = log
         self.guard: Guard | None = None  # of the edge whose exchanges these are
 
     def ended(self, exchange: Exchange) -> None:
-        seconds = self.now() - exchange.started
+        seconds = self.clock.now - exchange.started
         exchange.route.counts.add(exchange.head.method, exchange.status, seconds, exchange.bytes_in, exchange.bytes_out)
         if exchange.fault is not None:
             self.counters.fault(exchange.fault.name)

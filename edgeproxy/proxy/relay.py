@@ -101,20 +101,22 @@ def request_payload(exchange: Exchange, payload: bytes) -> bytes:
     return framed + LAST_CHUNK if exchange.request_done else framed
 
 
-def response_head(exchange: Exchange, head: ResponseHead) -> bytes:
-    """The status line and fields for the client; settles how the payload is framed from here on."""
-    fields = head.fields + head.guarded if head.guarded and exchange.route.trusted else head.fields
-    if head.cors and not exchange.cors:
-        fields += head.cors
+def response_start(exchange: Exchange, head: ResponseHead, payload: bytes, done: bool) -> bytes:
+    """The status line and fields for the client, and what has come of the body, `done`: all of it; settles how the
+    payload is framed from here on."""
+    framing = _response_framing(exchange, head)
     return b"".join(
         (
             _STATUS_LINES[head.status] or b"HTTP/1.1 %d %b\r\n" % (head.status, head.reason),
-            fields,
+            head.fields,
+            head.guarded if exchange.route.trusted else b"",
+            b"" if exchange.cors else head.cors,
             exchange.added,
-            _response_framing(exchange, head),
+            framing,
             _VIA_AND_ID if head.minor == 1 else _VIA_1_0_AND_ID,
             exchange.request_id,
             _connection(exchange),
+            payload if exchange.framing != CHUNKED else response_payload(exchange, payload, done),
         )
     )
 

@@ -91,6 +91,35 @@ async def test_an_answer_may_come_in_pieces() -> None:
     assert count.requests == CONNECTIONS
 
 
+LAST = RIGHT.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n", 1)
+
+
+@pytest.mark.parametrize("pieces", [[LAST, None], [LAST[:30], LAST[30:], None]])
+async def test_a_connection_that_ends_as_its_answer_says_is_made_anew(pieces: list[bytes | None]) -> None:
+    made = 0
+
+    def scripted() -> Scripted:
+        nonlocal made
+        made += 1
+        return Scripted(*pieces)
+
+    async with listening(scripted) as port, small(port) as load:
+        first = await load.run(0.05)
+        assert first.requests == first.reconnects > CONNECTIONS
+        second = await load.run(0.0)
+        assert second.requests == second.reconnects == CONNECTIONS
+        assert made == first.reconnects + second.reconnects + CONNECTIONS
+
+
+async def test_nobody_there_any_more_fails_the_run() -> None:
+    async with listening(lambda: Scripted(LAST, None)) as port:
+        load = small(port)
+        opened = await load.__aenter__()
+    with pytest.raises(WrongAnswer, match="no new connection"):
+        await opened.run(0.0)
+    await load.__aexit__(None, None, None)
+
+
 @pytest.mark.parametrize(
     ("pieces", "why"),
     [

@@ -6,18 +6,18 @@ from pathlib import Path
 import pytest
 
 from bench import certificate
-from bench.peers import API_KEY, PEERS, Peer, Setup, Site, guards, guards_not_offered
-from bench.peers.base import ACCESS_LOG, KEY_CHECK, RATE_LIMIT, Packaged
+from bench.peers import API_KEY, PEERS, Peer, Setup, Site, lacks
+from bench.peers.base import Packaged
+from bench.scenarios import SCENARIOS
 from edgeproxy.settings import ProxySettings
 
 PACKAGED = {name: peer for name, peer in PEERS.items() if isinstance(peer, Packaged)}
 SETUPS = (Setup(), Setup(guarded=True), Setup(tls=True), Setup(streaming=True), Setup(fleet=True))
-ALL_GUARDS = frozenset({ACCESS_LOG, RATE_LIMIT, KEY_CHECK})
 
 
-def site(directory: Path, setup: Setup, on: frozenset[str] = ALL_GUARDS) -> Site:
+def site(directory: Path, setup: Setup) -> Site:
     made = certificate.make(directory) if setup.tls else None
-    return Site(directory, 1111, 2222, 3333, setup, on, made)
+    return Site(directory, 1111, 2222, 3333, setup, made)
 
 
 def configuration(peer: Peer, at: Site) -> str:
@@ -58,20 +58,18 @@ def test_what_a_scenario_wants_is_on_and_nothing_else(name: str, tmp_path: Path)
 
 
 @pytest.mark.parametrize("name", ["nginx", "haproxy"])
-@pytest.mark.parametrize(
-    ("guard", "sign"),
-    [(ACCESS_LOG, "url.path"), (RATE_LIMIT, "1000000"), (KEY_CHECK, API_KEY)],
-)
-def test_a_guard_that_edgeproxy_does_not_have_is_off(name: str, guard: str, sign: str, tmp_path: Path) -> None:
-    setup = Setup(guarded=True)
-    assert sign in configuration(PEERS[name], site(tmp_path, setup, frozenset({guard})))
-    assert sign not in configuration(PEERS[name], site(tmp_path, setup, ALL_GUARDS - {guard})).replace("1000000000", "")
+@pytest.mark.parametrize("sign", ["url.path", "1000000", API_KEY])
+def test_every_guard_is_on_or_none(name: str, sign: str, tmp_path: Path) -> None:
+    assert sign in configuration(PEERS[name], site(tmp_path, Setup(guarded=True)))
+    assert sign not in configuration(PEERS[name], site(tmp_path, Setup())).replace("1000000000", "")
 
 
-def test_guards_are_those_that_the_settings_know(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_edgeproxy_lacks_is_what_its_settings_do_not_know(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ProxySettings, "variables", lambda: {"EDGEPROXY_ACCESS_LOG": "a", "EDGEPROXY_API_KEYS": "b"})
-    assert guards() == {ACCESS_LOG, KEY_CHECK}
-    assert guards_not_offered() == [RATE_LIMIT]
+    assert lacks(Setup(guarded=True)) == ["rate limit"]
+    assert lacks(Setup()) == []
+    assert SCENARIOS["get-1k-guarded"].unable() == "edgeproxy has no rate limit yet"
+    assert SCENARIOS["get-1k"].unable() is None
 
 
 def test_what_is_not_installed_is_absent_with_a_reason(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -98,7 +96,8 @@ def test_the_proxy_is_measured_with_our_settings_and_not_the_callers(
     monkeypatch.setenv("COORDINATOR_URL", "http://127.0.0.1:8080")
     monkeypatch.setenv("HOME", "/home/somebody")
     found = ours(site(tmp_path, Setup()))
-    found.pop("EDGEPROXY_RATE_LIMIT", None)
+    for bound in ("EDGEPROXY_RATE_LIMIT", "EDGEPROXY_KEEP_ALIVE_REQUESTS"):  # neither is to be reached
+        found.pop(bound, None)
     assert found == {
         "EDGEPROXY_UPSTREAMS": "http://127.0.0.1:3333",
         "EDGEPROXY_HOST": "127.0.0.1",

@@ -115,7 +115,13 @@ def test_the_table_of_what_is_not_compared_has_no_ratios() -> None:
 def test_a_goal_without_one_of_the_two_is_not_measured(ran: list[str]) -> None:
     verdict = judge(Goal("get-1k", "cpu_us", 1.6, ("nginx",)), {name: rounds(name, [10]) for name in ran})
     assert verdict.met is None
-    assert str(verdict).startswith("not measured")
+    absent = "nginx" if "edgeproxy" in ran else "edgeproxy"
+    assert str(verdict).startswith(f"not measured: {absent} did not run: 1 KiB GET")
+
+
+def test_a_goal_that_cannot_be_measured_says_why() -> None:
+    verdict = judge(Goal("get-1k", "cpu_us", 1.6, ("nginx",)), {}, "edgeproxy has no rate limit yet")
+    assert str(verdict).startswith("not measured: edgeproxy has no rate limit yet: 1 KiB GET: edgeproxy,")
 
 
 def test_the_table_has_the_figures_and_who_is_missing() -> None:

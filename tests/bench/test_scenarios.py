@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from bench.backend import Backend, House
-from bench.closed_loop import WrongAnswer
+from bench.closed_loop import Count, WrongAnswer
 from bench.measure import Usage
 from bench.peers import PEERS
 from bench.scenarios import GOALS, SCENARIOS, Goal, Plan, Scenario, Target, leave, race
@@ -57,7 +57,7 @@ def test_a_goal_is_of_a_figure_that_is_shown_and_of_peers_that_are_measured(goal
 def test_a_rate_divides_by_its_requests() -> None:
     scenario = SCENARIOS["get-1k"]
     assert isinstance(scenario, Rate)
-    figures = scenario.figures(51_200, Usage({10: 0.8, 11: 0.2}, elapsed_s=2.0, others=0.25))
+    figures = scenario.figures(Count(51_200, 2.0), Usage({10: 0.8, 11: 0.2}, elapsed_s=2.0, others=0.25))
     assert figures["cpu_us"] == pytest.approx(1e6 / 51_200)
     assert figures["serving_us"] == pytest.approx(0.8e6 / 51_200)
     assert figures["requests_per_s"] == 25_600

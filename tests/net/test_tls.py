@@ -17,7 +17,7 @@ import pytest
 import trustme
 import uvloop
 
-from edgeproxy.clock import monotonic
+from edgeproxy.clock import Clock
 from edgeproxy.net.certificates import Pair
 from edgeproxy.net.connection import Connection
 from edgeproxy.net.departures import Departures
@@ -351,7 +351,7 @@ LINGER = Limits().linger
 
 
 def closing(server: Server, **limits: float) -> Closing:
-    observer = Observer(server.counters, None, monotonic)
+    observer = Observer(server.counters, None, Clock(asyncio.get_running_loop().time))
     nothing: Any = None
     edge = Edge(asyncio.get_running_loop(), nothing, Limits(**limits), observer, nothing, nothing, server.tls)  # type: ignore[arg-type]
     connection = Closing(edge)

@@ -19,8 +19,8 @@ from edgeproxy.proxy.relay import (
     interim_head,
     request_head,
     request_payload,
-    response_head,
     response_payload,
+    response_start,
 )
 from edgeproxy.proxy.table import Route, Table
 from edgeproxy.telemetry.counters import RouteCounts
@@ -178,7 +178,7 @@ def test_response_payload_reads_back(framing: bytes, pieces: list[bytes]) -> Non
     body = b"".join(pieces)
     framing = framing.replace(b"5", b"%d" % len(body))
     it = exchange(get())
-    sent = response_head(it, answer(b"HTTP/1.1 200 OK\r\n" + framing + b"\r\n"))
+    sent = response_start(it, answer(b"HTTP/1.1 200 OK\r\n" + framing + b"\r\n"), b"", done=False)
     for number, piece in enumerate(pieces):
         sent += response_payload(it, piece, number == len(pieces) - 1)
     read = answer(sent)
@@ -190,7 +190,8 @@ def test_response_payload_reads_back(framing: bytes, pieces: list[bytes]) -> Non
 
 @pytest.mark.parametrize("trusted", [False, True])
 def test_fields_that_speak_for_the_site(trusted: bool) -> None:
-    sent = response_head(exchange(get(), believed=trusted), answer(b"HTTP/1.1 200 OK\r\nX: 1\r\nSet-Cookie: a\r\n\r\n"))
+    head = answer(b"HTTP/1.1 200 OK\r\nX: 1\r\nSet-Cookie: a\r\n\r\n")
+    sent = response_start(exchange(get(), believed=trusted), head, b"", done=False)
     assert b"X: 1\r\n" in sent
     assert (b"Set-Cookie: a\r\n" in sent) is trusted
 

@@ -326,6 +326,7 @@ for value in (
 ):  # fmt: skip
     e5.refused(repr(value)[1:], "9112 6.1", with_coding(b"Transfer-Encoding: " + value))
 e5.refused("gzip, chunked", "9112 6.1", with_coding(b"Transfer-Encoding: gzip, chunked"), 501)
+e5.refused("x-gzip, chunked", "9112 7.2", with_coding(b"Transfer-Encoding: x-gzip, chunked"), 501)
 e5.refused("blank before the colon", "9112 5.1", with_coding(b"Transfer-Encoding : chunked"))
 e5.refused("folded", "9112 5.2", with_coding(b"Transfer-Encoding:", b" chunked"))
 e5.refused(

@@ -10,7 +10,7 @@ from typing import Any
 
 import uvloop
 
-from edgeproxy.clock import monotonic
+from edgeproxy.clock import Clock, monotonic
 from edgeproxy.net.client import ClientConnection
 from edgeproxy.net.dial import NetworkDialer
 from edgeproxy.net.edge import Edge
@@ -83,7 +83,7 @@ async def running(*scripts: Script, limits: Limits | None = None, **route: Any) 
     ]
     counters, lines, dialer = Counters(), Lines(), NetworkDialer()
     everything = Route("all", counters.route("all"), Pool("pool", workers, RoundRobin()), **route)
-    observer = Observer(counters, lines, monotonic)  # type: ignore[arg-type]
+    observer = Observer(counters, lines, Clock(monotonic))  # type: ignore[arg-type]
     table = Table(Route("nowhere", counters.route("nowhere")), everything)
     edge = Edge(loop, table, limits or Limits(), observer, dialer, lambda _: None)
     dialer.edge = edge

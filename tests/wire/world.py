@@ -7,7 +7,7 @@ from typing import Any
 
 import h11
 
-from edgeproxy.clock import monotonic
+from edgeproxy.clock import Clock
 from edgeproxy.errors import CONNECT_FAILED, Fault
 from edgeproxy.net.client import ClientConnection
 from edgeproxy.net.edge import Edge
@@ -227,7 +227,7 @@ class World:
         nowhere = Route("nowhere", self.counters.route("nowhere"))
         pool_of_all = None if "local" in route else Pool("pool", self.workers, RoundRobin())
         everything = Route("all", self.counters.route("all"), pool_of_all, **route)
-        observer = Observer(self.counters, self.lines, monotonic)  # type: ignore[arg-type]
+        observer = Observer(self.counters, self.lines, Clock(self.loop.time))  # type: ignore[arg-type]
         table = Table(nowhere, everything)
         return Edge(self.loop, table, limits, observer, self.dialer, self.reports.append)  # type: ignore[arg-type]
 
