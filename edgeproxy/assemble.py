@@ -244,7 +244,8 @@ async def serve(child: Child, settings: ProxySettings) -> None:
     report = _Reporter(child, loop)
     tls = ServerTls(counters) if settings.tls_files else None
     observer = Observer(counters, access_log, Clock(monotonic))
-    protection = Protection(settings, inherited_memory(), counters)
+    store = _shared_store(settings, counters)
+    protection = Protection(settings, inherited_memory(), counters, store.leases if store else None)
     routes.policies = protection.policies
     snapshot = _first_snapshot(settings)
     table = _build_table(routes, settings, snapshot)
@@ -274,15 +275,30 @@ async def serve(child: Child, settings: ProxySettings) -> None:
     await accepting.begin()
     door.shut, door.open = accepting.pause, accepting.resume
     child.ready()
-    reports = loop.create_task(_send_counters(child, counters))
+    background = [loop.create_task(_send_counters(child, counters))]
+    if store is not None:
+        background.append(loop.create_task(store.run()))
     seconds = await child.until_drain()
     await _drain(edge, accepting, seconds)
-    reports.cancel()
+    for task in background:
+        task.cancel()
+    if store is not None:
+        await store.close()
     child.send(counters.as_message())
     edge.stop()
     await dialer.close()
     if access_log is not None:
         access_log.close()
+
+
+def _shared_store(settings: ProxySettings, counters: Counters) -> Any:
+    """What several machines share their limits by, where the operator has named one."""
+    url = reveal(settings.shared_store_url)
+    if url is None:
+        return None
+    from edgeproxy.net.store import SharedStore  # its client library takes a while to load
+
+    return SharedStore(url, counters.fault)
 
 
 def _build_table(routes: Routes, settings: ProxySettings, snapshot: Snapshot) -> Table:

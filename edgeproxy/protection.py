@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import resource
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from hashlib import blake2b, sha256
 from typing import Any
@@ -105,12 +105,12 @@ class Protection:
         settings: ProxySettings,
         memory: int | None,
         counters: Counters,
-        ask: Callable[[Any], bool] | None = None,
+        leases: Leases | None = None,
     ) -> None:
         self._counters = counters
         self._settings = settings
         self._memory = memory if memory is not None else new_memory(settings)
-        self.leases = Leases(ask) if ask is not None else None
+        self._leases = leases
         self.guard: Guard
         self.policies: Mapping[str, RoutePolicy]
         try:
@@ -136,7 +136,7 @@ class Protection:
             ),
             limits=table,
             bans=Bans(table, words, _HORIZON, meter[0]) if meter else None,
-            shared=self.leases,
+            shared=self._leases,
             instance=instance_of(self._memory),
             callers=self._counters.callers,
         )
