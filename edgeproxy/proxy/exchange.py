@@ -117,6 +117,7 @@ class Exchange:
         "answered_by",
         "bytes_in",
         "bytes_out",
+        "cache_status",
         "client",
         "close",
         "exclusive",
@@ -130,6 +131,8 @@ class Exchange:
         "kept_bytes",
         "path",
         "raced",
+        "record",
+        "recorded",
         "replayable",
         "request_done",
         "request_id",
@@ -177,6 +180,9 @@ class Exchange:
         self.bytes_out = 0
         # One who wants to switch may already speak the other protocol: if it cannot, nobody knows what follows.
         self.close = not head.keep_alive or bool(head.websocket_key)
+        self.record: Any = None  # a Recorder, where the cache follows the answer,
+        self.recorded = False  # and this is whether it wants the body
+        self.cache_status = b""  # a field line
         self.fault: Fault | None = None
         self.finished = False
 

@@ -66,11 +66,12 @@ class RouteCounts:
 class Counters:
     """All counts of a process. `faults` are failures by name, the ones before any route was known included."""
 
-    __slots__ = ("connections", "faults", "open_connections", "routes")
+    __slots__ = ("cache_bytes", "cache_hits", "cache_misses", "connections", "faults", "open_connections", "routes")
 
     def __init__(self) -> None:
         self.routes: dict[str, RouteCounts] = {}
         self.faults: dict[str, int] = {}
+        self.cache_hits = self.cache_misses = self.cache_bytes = 0
         self.connections = 0
         self.open_connections = 0
 
@@ -89,6 +90,7 @@ class Counters:
             "type": "counters",
             "routes": {name: counts.as_message() for name, counts in self.routes.items()},
             "faults": self.faults,
+            "cache": [self.cache_hits, self.cache_misses, self.cache_bytes],
             "connections": self.connections,
             "open_connections": self.open_connections,
         }
@@ -98,6 +100,10 @@ def total(messages: Iterable[Mapping[str, Any]]) -> Counters:
     """The sum of several processes' messages."""
     summed = Counters()
     for message in messages:
+        hits, misses, held = message["cache"]
+        summed.cache_hits += hits
+        summed.cache_misses += misses
+        summed.cache_bytes += held
         summed.connections += message["connections"]
         summed.open_connections += message["open_connections"]
         for name, count in message["faults"].items():
