@@ -27,6 +27,8 @@ from edgeproxy.net.client import ClientConnection
 from edgeproxy.net.dial import NetworkDialer
 from edgeproxy.net.edge import Edge
 from edgeproxy.net.tls import ServerTls
+from edgeproxy.policy.affinity import session_reader
+from edgeproxy.policy.balance.choice import Balancing
 from edgeproxy.proxy.observe import Observer
 from edgeproxy.proxy.table import Table
 from edgeproxy.routes import COORDINATOR, Routes
@@ -35,7 +37,7 @@ from edgeproxy.runtime.environment import ConfigurationError, reveal
 from edgeproxy.runtime.logs import get_logger
 from edgeproxy.runtime.sockets import Bind, listen
 from edgeproxy.runtime.supervisor import Program, Supervisor
-from edgeproxy.settings import ProxySettings, network
+from edgeproxy.settings import ProxySettings, network, per_service
 from edgeproxy.telemetry.access import AccessLog
 from edgeproxy.telemetry.counters import Counters
 
@@ -223,7 +225,7 @@ async def serve(child: Child, settings: ProxySettings) -> None:
     counters = Counters()
     name = "edge-proxy" if settings.mode == "serve" else "load-balancer"
     routes = Routes(
-        counters, settings.balance, orjson.dumps({"status": "healthy", "service": name}), settings.max_replay
+        counters, _balancing(settings), orjson.dumps({"status": "healthy", "service": name}), settings.max_replay
     )
     loop = asyncio.get_running_loop()
     access_log = AccessLog() if settings.access_log == "json" else None
@@ -260,6 +262,17 @@ async def serve(child: Child, settings: ProxySettings) -> None:
     await dialer.close()
     if access_log is not None:
         access_log.close()
+
+
+def _balancing(settings: ProxySettings) -> Balancing:
+    return Balancing(
+        strategies=per_service(settings.balance, str),
+        sessions=per_service(settings.affinity, session_reader),
+        max_in_flight=settings.max_in_flight,
+        queue=settings.queue,
+        queue_seconds=settings.queue_timeout,
+        processes=settings.processes,
+    )
 
 
 def _build_table(routes: Routes, settings: ProxySettings, snapshot: Snapshot) -> Table:

@@ -133,12 +133,15 @@ class Message(BaseModel):
 
 
 class ServiceReport(Message):
-    """One service that a worker really runs. Requests go to `service_url`; `health_path` is below it."""
+    """One service that a worker really runs. Requests go to `service_url`; `health_path` is below it.
+    `weight` is its share beside others of the service, `slots` how many requests it takes at once (0: any number)."""
 
     name: ServiceName
     service_url: Url
     port: Port | None = None
     health_path: HealthPath = "/health"
+    weight: Annotated[float, Field(ge=0.01, le=1000, allow_inf_nan=False), _or_default(1.0), _informative(1.0)] = 1.0
+    slots: Annotated[int, Field(ge=0, le=100_000), _or_default(0), _informative(0)] = 0
     status: ServiceStatus = "healthy"
 
 

@@ -11,6 +11,7 @@ from edgeproxy.http.fields import (
     CONTENT_LENGTH,
     GUARDED,
     KEEP_ALIVE,
+    LOAD,
     RESPONSE_FIELDS,
     TRANSFER_ENCODING,
     UPGRADE,
@@ -39,7 +40,7 @@ class ResponseHead(Notes):
 
     `length` is the body's size in bytes, NO_BODY, UNTIL_CHUNKED or UNTIL_CLOSE. `fields` are the end-to-end field
     lines, each with its CRLF; `guarded` those that only a trusted upstream may send. `idle_limit` is the worker's
-    own keep-alive timeout in seconds, 0 where it names none.
+    own keep-alive timeout in seconds, 0 where it names none; `load` is what it says of its load.
     """
 
     __slots__ = (
@@ -49,6 +50,7 @@ class ResponseHead(Notes):
         "idle_limit",
         "keep_alive",
         "length",
+        "load",
         "minor",
         "reason",
         "status",
@@ -68,6 +70,7 @@ class ResponseHead(Notes):
         self.upgrade = b""
         self.websocket_accept = b""
         self.guarded = b""
+        self.load = b""
         self._codings: list[bytes] | None = None
         self._connection: list[bytes] | None = None
 
@@ -90,6 +93,8 @@ class ResponseHead(Notes):
             self.upgrade = value
         elif kind == WEBSOCKET_ACCEPT:
             self.websocket_accept = value
+        elif kind == LOAD:
+            self.load = value
 
 
 def parse_response(data: bytes, end: int, to_head: bool, bounds: Bounds = USUAL) -> ResponseHead:

@@ -64,13 +64,15 @@ class RouteCounts:
 
 
 class Counters:
-    """All counts of a process. `faults` are failures by name, the ones before any route was known included."""
+    """All counts of a process. `faults` are failures by name, the ones before any route was known included; `events`
+    are what balancing did and saw, attempts that failed among them, whether or not a user noticed."""
 
-    __slots__ = ("connections", "faults", "open_connections", "routes")
+    __slots__ = ("connections", "events", "faults", "open_connections", "routes")
 
     def __init__(self) -> None:
         self.routes: dict[str, RouteCounts] = {}
         self.faults: dict[str, int] = {}
+        self.events: dict[str, int] = {}
         self.connections = 0
         self.open_connections = 0
 
@@ -83,12 +85,16 @@ class Counters:
     def fault(self, name: str) -> None:
         self.faults[name] = self.faults.get(name, 0) + 1
 
+    def event(self, name: str) -> None:
+        self.events[name] = self.events.get(name, 0) + 1
+
     def as_message(self) -> dict[str, Any]:
         """For the pipe to the supervisor: cumulative counts as plain JSON."""
         return {
             "type": "counters",
             "routes": {name: counts.as_message() for name, counts in self.routes.items()},
             "faults": self.faults,
+            "events": self.events,
             "connections": self.connections,
             "open_connections": self.open_connections,
         }
@@ -102,6 +108,8 @@ def total(messages: Iterable[Mapping[str, Any]]) -> Counters:
         summed.open_connections += message["open_connections"]
         for name, count in message["faults"].items():
             summed.faults[name] = summed.faults.get(name, 0) + count
+        for name, count in message["events"].items():
+            summed.events[name] = summed.events.get(name, 0) + count
         for name, route in message["routes"].items():
             _add_route(summed.route(name), route)
     return summed
