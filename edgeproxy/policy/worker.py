@@ -1,3 +1,4 @@
+# cython: cdivision=True
 """What we have observed of one worker: kept beside the configuration, so that it survives every new worker list."""
 
 from __future__ import annotations
@@ -8,7 +9,8 @@ from edgeproxy.policy.hashing import seed_of
 SLOW_START = 30.0
 """Seconds in which the share of a worker that has come back grows to what it had: its caches are cold."""
 FIRST_SHARE = 0.1
-MEMORY = 2.0
+_SLOW_START, _FIRST_SHARE = SLOW_START, FIRST_SHARE  # typed
+_MEMORY = 2.0
 """Seconds in which what is known of a worker's latency has lost three quarters of its weight in a pick."""
 RECENT = 10.0
 """Seconds after which the counts of the failure rate weigh half."""
@@ -130,20 +132,22 @@ class Worker:
     def share(self, now: float) -> float:
         """Its weight, and less while it has only just come back."""
         age = now - self.recovered_at
-        if age >= SLOW_START:
+        if age >= _SLOW_START:
             return self.weight
-        return self.weight * max(FIRST_SHARE, age / SLOW_START)
+        return self.weight * max(_FIRST_SHARE, age / _SLOW_START)
 
     def expected(self, now: float) -> float:
         """Seconds until it answers, by what it took; old knowledge fades, so that a slow one is asked again."""
-        kept = MEMORY / (MEMORY + max(0.0, now - self.latency_at))
+        if self.latency == 0.0:
+            return 0.0
+        kept = _MEMORY / (_MEMORY + max(0.0, now - self.latency_at))
         return self.latency * kept * kept
 
     def took(self, seconds: float, now: float) -> None:
         """It answered, or could not, after so long: a rise is believed at once, a fall by and by (peak EWMA)."""
         expected = self.expected(now)
         if seconds < expected:
-            kept = MEMORY / (MEMORY + max(0.0, now - self.latency_at))
+            kept = _MEMORY / (_MEMORY + max(0.0, now - self.latency_at))
             seconds = self.latency * kept + seconds * (1.0 - kept)
         self.latency = seconds
         self.latency_at = now

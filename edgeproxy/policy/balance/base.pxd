@@ -4,7 +4,7 @@ cimport cython
 from edgeproxy.policy.hashing cimport Dice
 from edgeproxy.policy.worker cimport Worker
 
-cdef Py_ssize_t FULL_SCAN
+cdef Py_ssize_t _FULL_SCAN
 
 cdef class Strategy:
     cpdef Worker pick(self, list workers, double now, list tried, unsigned long long key=*)

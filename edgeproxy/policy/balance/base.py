@@ -1,3 +1,4 @@
+# cython: cdivision=True
 """What strategies have in common. The inside of `pick` is on every request's way and allocates nothing."""
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from edgeproxy.policy.worker import Worker
 
 FULL_SCAN = 64
 """Workers up to which all are compared; of more, two at random (Mitzenmacher 2001)."""
+_FULL_SCAN = FULL_SCAN  # typed
 
 
 class Strategy:
@@ -38,7 +40,7 @@ class Cheapest(Strategy):
     def pick(self, workers: list[Worker], now: float, tried: list[Worker] | None, key: int = 0) -> Worker | None:
         best = None
         count = len(workers)
-        if count > FULL_SCAN:
+        if count > _FULL_SCAN:
             best = self._of_some(workers, now, tried)
         if best is None and count:
             best = self._of_all(workers, now, tried)

@@ -1,3 +1,4 @@
+# cython: cdivision=True
 """Least request: the worker with the fewest requests in flight for its weight."""
 
 from __future__ import annotations

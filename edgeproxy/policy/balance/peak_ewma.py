@@ -1,3 +1,4 @@
+# cython: cdivision=True
 """Peak EWMA: the worker that is expected to answer first (Finagle's, with a fading memory).
 
 `Worker.took` hears of errors with the pool's worst latency: one that refuses fast is not fast.

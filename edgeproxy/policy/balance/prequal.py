@@ -1,3 +1,4 @@
+# cython: cdivision=True
 """Prequal (Wydrowski et al., NSDI 2024): requests in flight decide who is hot, latency chooses among the cold.
 
 Its probes are free here: a worker says with its answers how many requests it has in flight, from all its clients, and
@@ -9,10 +10,10 @@ from __future__ import annotations
 from edgeproxy.policy.balance.base import Cheapest
 from edgeproxy.policy.worker import Worker
 
-HOT = 0.84
+_HOT = 0.84
 """The quantile of requests in flight above which a worker is hot."""
-STEP = 0.25
-TRUSTED = 2.0
+_STEP = 0.25
+_TRUSTED = 2.0
 """Seconds for which a worker's word about itself counts."""
 _HOT_COST = 1e6
 
@@ -30,7 +31,7 @@ class Prequal(Cheapest):
     def pick(self, workers: list[Worker], now: float, tried: list[Worker] | None, key: int = 0) -> Worker | None:
         if workers:
             load = _in_flight(workers[self._dice.below(len(workers))], now)
-            self._hot = max(0.0, self._hot + (STEP * HOT if load > self._hot else -STEP * (1.0 - HOT)))
+            self._hot = max(0.0, self._hot + (_STEP * _HOT if load > self._hot else -_STEP * (1.0 - _HOT)))
         return Cheapest.pick(self, workers, now, tried, key)
 
     def cost(self, worker: Worker, now: float) -> float:
@@ -38,12 +39,12 @@ class Prequal(Cheapest):
         if load > self._hot:
             return _HOT_COST * (load + 1) / worker.share(now)
         latency = worker.expected(now)
-        if now - worker.reported_at < TRUSTED and worker.reported_latency > 0.0:
+        if now - worker.reported_at < _TRUSTED and worker.reported_latency > 0.0:
             latency = worker.reported_latency
         return (latency + 1e-4 * (load + 1)) / worker.share(now)
 
 
 def _in_flight(worker: Worker, now: float) -> int:
-    if now - worker.reported_at < TRUSTED and worker.reported_in_flight > worker.in_flight:
+    if now - worker.reported_at < _TRUSTED and worker.reported_in_flight > worker.in_flight:
         return worker.reported_in_flight
     return worker.in_flight

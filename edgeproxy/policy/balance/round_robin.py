@@ -1,3 +1,4 @@
+# cython: cdivision=True
 """Smooth weighted round robin: each worker's next turn is a point in virtual time, 1 / weight after its last one.
 
 The earliest turn is at the top of a heap, so that a pick among a thousand costs ten comparisons. Beginning half a step
