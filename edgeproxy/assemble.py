@@ -20,6 +20,7 @@ from edgeproxy.cluster.client import CoordinatorClient
 from edgeproxy.cluster.services import SERVICES
 from edgeproxy.discovery.coordinator import CoordinatorSource
 from edgeproxy.discovery.health import HealthChecker
+from edgeproxy.discovery.sightings import EdgeHeartbeat, Sightings
 from edgeproxy.discovery.snapshot import Endpoint, Snapshot
 from edgeproxy.discovery.static import static_snapshot
 from edgeproxy.net.certificates import Pair, PairFiles, PairWatch
@@ -108,10 +109,11 @@ class Host:
         self._alive: dict[str, bool] = {}
         self._counts = ProcessCounts()
         self._supervisor = Supervisor(
-            program, sockets, on_message=self._hear, on_exit=lambda _, pid: self._counts.ended(pid)
+            program, sockets, on_message=self._hear, on_exit=lambda _, pid: self._ended(pid)
         )
         self._health = HealthChecker(self._on_health, interval_s=settings.health_interval)
         self._source: CoordinatorSource | None = None
+        self._sightings = Sightings()
 
     async def run(self, admin_socket: Any) -> int:
         async with AsyncExitStack() as stack:
@@ -123,7 +125,9 @@ class Host:
                 self._use(self._certificates.pair)
                 background.start(self._certificates.run(self._use))
             if not self._settings.upstreams:
-                background.start((await self._new_source(stack)).run())
+                client = await stack.enter_async_context(_client(self._settings))
+                background.start(self._new_source(client).run())
+                background.start(EdgeHeartbeat(client, self._sightings.report).run())
             return await self._supervisor.run()
 
     def _use(self, pair: Pair) -> None:
@@ -132,19 +136,19 @@ class Host:
     def _certificate_expiry(self) -> float | None:
         return self._certificates.pair.not_after.timestamp() if self._certificates else None
 
-    async def _new_source(self, stack: AsyncExitStack) -> CoordinatorSource:
+    def _new_source(self, client: CoordinatorClient) -> CoordinatorSource:
         settings = self._settings
-        try:
-            client = CoordinatorClient(settings.coordinator_url, reveal(settings.api_key))
-        except ValueError as error:
-            raise ConfigurationError(f"COORDINATOR_URL: {error}") from None
         self._source = CoordinatorSource(
-            await stack.enter_async_context(client),
+            client,
             self._on_snapshot,
             ttl_s=settings.worker_list_ttl,
             refresh_s=settings.worker_list_refresh,
         )
         return self._source
+
+    def _ended(self, pid: int) -> None:
+        self._counts.ended(pid)
+        self._sightings.ended(pid)
 
     async def _start_admin(self, stack: AsyncExitStack, sock: Any) -> None:
         app = admin_app(
@@ -184,6 +188,7 @@ class Host:
         endpoints = list(snapshot.all_endpoints())
         ids = {endpoint.id for endpoint in endpoints}
         self._alive = {identity: alive for identity, alive in self._alive.items() if identity in ids}
+        self._sightings.endpoints = {endpoint.id: endpoint for endpoint in endpoints}
         self._supervisor.broadcast(snapshot.to_message())
         self._health.update(endpoints)
 
@@ -194,10 +199,19 @@ class Host:
     def _hear(self, slot: int, message: Mapping[str, Any]) -> None:
         if message["type"] == "counters":
             self._counts.update(message["pid"], message)
+        elif message["type"] == "seen":
+            self._sightings.update(message["pid"], message["workers"])
         elif message["type"] == "failed":
             self._health.probe_soon(message["worker"])
             if self._source is not None:
                 self._source.poke()
+
+
+def _client(settings: ProxySettings) -> CoordinatorClient:
+    try:
+        return CoordinatorClient(settings.coordinator_url, reveal(settings.api_key))
+    except ValueError as error:
+        raise ConfigurationError(f"COORDINATOR_URL: {error}") from None
 
 
 class _Background:
@@ -253,7 +267,7 @@ async def serve(child: Child, settings: ProxySettings) -> None:
         for sock in child.sockets
     ]
     child.ready()
-    reports = loop.create_task(_send_counters(child, counters))
+    reports = loop.create_task(_send_counters(child, counters, routes))
     seconds = await child.until_drain()
     await _drain(edge, servers, seconds)
     reports.cancel()
@@ -300,10 +314,11 @@ class _Reporter:
             self._child.send({"type": "failed", "worker": worker})
 
 
-async def _send_counters(child: Child, counters: Counters) -> None:
+async def _send_counters(child: Child, counters: Counters, routes: Routes) -> None:
     while True:
         await asyncio.sleep(1.0)
         child.send(counters.as_message())
+        child.send({"type": "seen", "workers": routes.seen()})
 
 
 async def _drain(edge: Edge, servers: list[asyncio.Server], seconds: float) -> None:

@@ -51,6 +51,8 @@ class _HostCollector(Collector):
         yield _counter("edgeproxy_connections", "Client connections accepted.", [({}, counts.connections)])
         faults = [({"fault": name}, count) for name, count in sorted(counts.faults.items())]
         yield _counter("edgeproxy_faults", "Failures by kind, see edgeproxy/errors.py and net/tls.py.", faults)
+        events = [({"event": name}, count) for name, count in sorted(counts.events.items())]
+        yield _counter("edgeproxy_balance_events", "What balancing did and saw, see docs/balancing.md.", events)
         yield from _routes(counts.routes)
         up = GaugeMetricFamily("edgeproxy_upstream_up", "What active health checks say.", labels=["backend"])
         for backend, alive in sorted(self._endpoints().items()):

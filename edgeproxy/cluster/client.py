@@ -16,6 +16,8 @@ from pydantic import BaseModel, ValidationError
 from yarl import URL
 
 from edgeproxy.cluster.messages import (
+    EdgeReport,
+    EdgeReportAnswer,
     Heartbeat,
     HeartbeatAnswer,
     Registration,
@@ -88,6 +90,11 @@ class CoordinatorClient:
         """CoordinatorError with status 404: the coordinator does not know the worker, register again."""
         _, _, body = await self._ask("POST", "/api/worker/heartbeat", heartbeat.model_dump(mode="json"))
         return _parse(HeartbeatAnswer, body)
+
+    async def report(self, report: EdgeReport) -> EdgeReportAnswer:
+        """CoordinatorError with status 404 or 405: the coordinator is older than such reports."""
+        _, _, body = await self._ask("POST", "/api/edge/heartbeat", report.model_dump(mode="json"))
+        return _parse(EdgeReportAnswer, body)
 
     async def unregister(self, worker_id: str) -> None:
         await self._ask("DELETE", f"/api/worker/unregister/{quote(worker_id, safe='')}")

@@ -218,6 +218,34 @@ class HeartbeatAnswer(Message):
     heartbeat_interval: Interval = 30.0
 
 
+class WorkerSeen(Message):
+    """What an edge saw of one endpoint since its last report: requests sent, those that failed by the worker's doing,
+    the latency that it expects (seconds to the first byte), and whether it leaves the worker out at the moment."""
+
+    service: ServiceName
+    url: Url
+    requests: Annotated[int, Field(ge=0, le=10**12)]
+    failures: Annotated[int, Field(ge=0, le=10**12)]
+    latency: Annotated[float, Field(ge=0, le=1e6, allow_inf_nan=False)] = 0.0
+    left_out: bool = False
+
+
+class EdgeReport(Message):
+    """POST /api/edge/heartbeat, every few seconds from each edge host. `edge_id` is as long-lived as the process."""
+
+    edge_id: WorkerId
+    region: OptionalText = None
+    seconds: Annotated[float, Field(ge=0, le=86400, allow_inf_nan=False)]
+    workers: Annotated[list[WorkerSeen], _valid_only(WorkerSeen, MAX_WORKERS)]
+
+
+class EdgeReportAnswer(Message):
+    """What the coordinator answers to an EdgeReport; `heartbeat_interval` in seconds."""
+
+    status: Text = "ok"
+    heartbeat_interval: Interval = 10.0
+
+
 class WorkerRecord(Message):
     """One worker as the list tells it, read by the edge. Times are ISO 8601 in UTC, for people."""
 

@@ -192,6 +192,11 @@ class Forwarder:
             self.counters.event("ejection")
         self._report(worker.id)
 
+    def give_up(self, exchange: Exchange, fault: Fault) -> None:
+        """No attempt is under way and none follows: say what failed, or else `fault`."""
+        self._release(exchange)
+        exchange.client.answer(exchange, exchange.fault or fault)
+
     def hedge(self, exchange: Exchange, worker: Worker) -> None:
         """Ask another worker too; the first answer counts."""
         twin = exchange.twin()
@@ -219,10 +224,10 @@ class Forwarder:
         """No worker can be picked now: wait for one that is only busy, where there is room."""
         if not pool.traffic.queue and not worth_waiting(pool.workers, self.clock.now, exchange.tried):
             self._report("")
-            exchange.client.answer(exchange, exchange.fault or NO_WORKER)
+            self.give_up(exchange, NO_WORKER)
         elif not self.watch.enqueue(exchange, pool):
             self.counters.event("queue_full")
-            exchange.client.answer(exchange, BUSY)
+            self.give_up(exchange, BUSY)
 
     def _complaint(self, exchange: Exchange, head: ResponseHead) -> Fault | None:
         """An answer that says no: fast as it may be, it makes nobody a fast worker."""
@@ -247,7 +252,7 @@ class Forwarder:
             exchange.patience -= 1
             self.later(backoff(8), partial(self._retry, exchange))
         elif not traffic.may_retry() or now >= exchange.answer_by:
-            exchange.client.answer(exchange, exchange.fault or NO_WORKER)
+            self.give_up(exchange, NO_WORKER)
         else:
             traffic.retrying += 1
             exchange.retrying = True
@@ -292,6 +297,9 @@ class Forwarder:
         worker = exchange.worker
         exchange.upstream = None
         exchange.attempt += 1  # what is still heard of this one is late
+        if exchange.retrying:
+            exchange.retrying = False
+            exchange.route.pool.traffic.retrying -= 1
         if worker is None:
             return None
         exchange.worker = None
@@ -301,9 +309,6 @@ class Forwarder:
         pool = exchange.route.pool
         traffic = pool.traffic
         traffic.in_flight -= 1
-        if exchange.retrying:
-            exchange.retrying = False
-            traffic.retrying -= 1
         if traffic.queue:
             self.watch.admit_soon(traffic)
         return worker

@@ -36,6 +36,7 @@ class Attempts(Protocol):
     def send(self, exchange: Exchange, pool: Pool, worker: Worker) -> None: ...
     def failed(self, exchange: Exchange, fault: Fault, stage: Stage, reused: bool = False) -> None: ...
     def hedge(self, exchange: Exchange, worker: Worker) -> None: ...
+    def give_up(self, exchange: Exchange, fault: Fault) -> None: ...
 
 
 class Watch:
@@ -109,7 +110,7 @@ class Watch:
             if now >= exchange.queued_until:
                 queue.popleft()
                 exchange.queued_until = 0.0
-                exchange.client.answer(exchange, exchange.fault or BUSY)
+                self._attempts.give_up(exchange, BUSY)
                 continue
             worker = pool.strategy.pick(pool.workers, now, exchange.tried, exchange.key)
             if worker is None:
