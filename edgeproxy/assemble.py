@@ -108,9 +108,7 @@ class Host:
         self._have_list = bool(settings.upstreams)
         self._alive: dict[str, bool] = {}
         self._counts = ProcessCounts()
-        self._supervisor = Supervisor(
-            program, sockets, on_message=self._hear, on_exit=lambda _, pid: self._ended(pid)
-        )
+        self._supervisor = Supervisor(program, sockets, on_message=self._hear, on_exit=lambda _, pid: self._ended(pid))
         self._health = HealthChecker(self._on_health, interval_s=settings.health_interval)
         self._source: CoordinatorSource | None = None
         self._sightings = Sightings()

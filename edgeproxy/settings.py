@@ -91,9 +91,9 @@ class ProxySettings(EnvironmentSettings):
         "keep sessions at one worker: cookie:NAME or header:NAME; service=cookie:NAME for one service",
     )
     max_in_flight: int = _field(
-        0, "MAX_IN_FLIGHT", "requests at once for a worker that names no number itself; 0 is any number", ge=0, le=100000
+        0, "MAX_IN_FLIGHT", "requests at once for a worker that names no number; 0 is any number", ge=0, le=100000
     )
-    queue: int = _field(1024, "QUEUE", "requests of a service that may wait while its workers are full", ge=0, le=100000)
+    queue: int = _field(1024, "QUEUE", "requests of a service that may wait while workers are full", ge=0, le=100000)
     queue_timeout: Seconds = _field(10.0, "QUEUE_TIMEOUT", "seconds that such a request waits before it gets 503")
     worker_list_ttl: Seconds = _field(300.0, "WORKER_LIST_TTL", "seconds for which a cached worker list counts as good")
     worker_list_refresh: Seconds = _field(5.0, "WORKER_LIST_REFRESH", "seconds between questions for a newer list")

@@ -89,7 +89,9 @@ def table(results: Sequence[Result]) -> str:
     rows = ["| load | strategy | p50 | p95 | p99 | errors % | max/mean | prefix hits % |", "|" + "---|" * 8]
     for each in results:
         figures = (each.p50, each.p95, each.p99, each.errors, each.imbalance, each.hits)
-        rows.append(f"| {each.load} | `{each.strategy}` | " + " | ".join(str(figure).strip() for figure in figures) + " |")
+        rows.append(
+            f"| {each.load} | `{each.strategy}` | " + " | ".join(str(figure).strip() for figure in figures) + " |"
+        )
     return "\n".join(rows)
 
 

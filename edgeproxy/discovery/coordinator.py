@@ -137,9 +137,7 @@ def _endpoints(worker: WorkerRecord) -> Iterator[Endpoint]:
     if worker.services is not None:
         for report in worker.services:
             if report.status == "healthy":
-                yield Endpoint.of(
-                    report.name, report.service_url, report.health_path, report.weight, report.slots
-                )
+                yield Endpoint.of(report.name, report.service_url, report.health_path, report.weight, report.slots)
     elif worker.tunnel_url is not None:  # an old agent: everything that it is assigned, all of it there
         for name in worker.assigned_services:
             yield Endpoint.of(name, worker.tunnel_url)

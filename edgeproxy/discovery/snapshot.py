@@ -45,9 +45,7 @@ class Endpoint:
     slots: int = 0
 
     @classmethod
-    def of(
-        cls, service: str, url: str, health_path: str = "/health", weight: float = 1.0, slots: int = 0
-    ) -> Self:
+    def of(cls, service: str, url: str, health_path: str = "/health", weight: float = 1.0, slots: int = 0) -> Self:
         """ValueError if the URL or the path is not one that we route by, or a number is out of bounds."""
         if not MIN_WEIGHT <= weight <= MAX_WEIGHT:
             raise ValueError(f"a weight is a number from {MIN_WEIGHT} to {MAX_WEIGHT}")

@@ -78,7 +78,7 @@ class UpstreamConnection(PooledConnection):
             self.edge.counters.fault(UNASKED)  # perhaps another's answer
             self.abort()  # a worker speaks only when asked
         elif self.body is not None:
-            self.worker.unheard = 0
+            self.worker.heard(self.edge.clock.now)
             self._take_body(exchange, self.body, data)
         elif exchange.framing == TUNNEL:
             self.read_deadline = self.edge.clock.now + self.edge.limits.tunnel_idle
@@ -222,7 +222,7 @@ class UpstreamConnection(PooledConnection):
             self._take_head(exchange, rest)
 
     def _answer_begins(self, exchange: Exchange, head: ResponseHead, rest: bytes) -> None:
-        self.worker.unheard = 0
+        self.worker.heard(self.edge.clock.now)
         fault = self.edge.forwarder.answering(exchange, head)
         if fault is not None:
             raise ProtocolError(fault, "not the worker's answer")
@@ -335,7 +335,7 @@ class UpstreamConnection(PooledConnection):
         accept = b64encode(sha1(key + _WEBSOCKET_GUID).digest())
         if not key or head.upgrade.lower() != b"websocket" or head.websocket_accept != accept:
             raise ProtocolError(BAD_RESPONSE, "101 without a matching handshake")
-        self.worker.unheard = 0
+        self.worker.heard(self.edge.clock.now)
         self.edge.forwarder.answering(exchange, head)
         exchange.responding = True
         exchange.status = 101

@@ -14,7 +14,7 @@ cdef class Worker:
     # health
     cdef public int failures, ejections, unheard
     cdef public bint probed_down, unproven
-    cdef public double left_out_until, held_until, ejected_until, recovered_at, unheard_since
+    cdef public double left_out_until, held_until, ejected_until, recovered_at, quiet_since
     cdef public double recent_good, recent_bad, recent_at
     # what it takes
     cdef public double latency, latency_at, reported_at, reported_latency
@@ -29,6 +29,7 @@ cdef class Worker:
     cpdef double expected(self, double now)
     cpdef took(self, double seconds, double now)
     cpdef begin(self, double now)
+    cpdef heard(self, double now)
     cpdef succeeded(self, double now)
     cpdef count(self, bint good, double now)
     cpdef probed(self, bint alive, double now)

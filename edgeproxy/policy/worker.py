@@ -26,7 +26,7 @@ class Worker:
     `weight` is its share relative to others, `slots` how many requests it takes at once (0: any number). `turn` and
     `order` are the round robin's. `left_out_until` is the end of its pause, `held_until` that of a pause so short
     that requests wait for it, `ejected_until` that of one that counts against the pool's bound. `unheard` requests
-    were sent since it was last heard, the first of them at `unheard_since`. `reported_*` is what it said of itself.
+    were sent since it was last heard; while it has any in flight, it has said nothing since `quiet_since`. `reported_*` is what it said of itself.
     `idle` are its connections at rest, most recently used last; what they are is the network's business.
     """
 
@@ -50,6 +50,7 @@ class Worker:
         "origin",
         "port",
         "probed_down",
+        "quiet_since",
         "recent_at",
         "recent_bad",
         "recent_good",
@@ -63,7 +64,6 @@ class Worker:
         "tls",
         "turn",
         "unheard",
-        "unheard_since",
         "unproven",
         "weight",
     )
@@ -105,7 +105,7 @@ class Worker:
         self.probed_down = False
         self.unproven = False  # no active check has seen it alive
         self.unheard = 0
-        self.unheard_since = FOREVER
+        self.quiet_since = FOREVER
         self.recent_good = self.recent_bad = 0.0
         self.recent_at = -FOREVER
         # what it takes
@@ -137,16 +137,18 @@ class Worker:
         return self.weight * max(_FIRST_SHARE, age / _SLOW_START)
 
     def expected(self, now: float) -> float:
-        """Seconds until it answers, by what it took; old knowledge fades, so that a slow one is asked again."""
-        if self.latency == 0.0:
+        """Seconds until it answers, by what it took, or has been taking; of one that has nothing to do the knowledge
+        fades, so that a slow one is asked again."""
+        if self.latency == 0.0 and self.in_flight == 0:
             return 0.0
+        if self.in_flight > 0:  # what it has in hand says more than what it has done
+            return max(self.latency, now - self.quiet_since)
         kept = _MEMORY / (_MEMORY + max(0.0, now - self.latency_at))
         return self.latency * kept * kept
 
     def took(self, seconds: float, now: float) -> None:
         """It answered, or could not, after so long: a rise is believed at once, a fall by and by (peak EWMA)."""
-        expected = self.expected(now)
-        if seconds < expected:
+        if seconds < self.latency:
             kept = _MEMORY / (_MEMORY + max(0.0, now - self.latency_at))
             seconds = self.latency * kept + seconds * (1.0 - kept)
         self.latency = seconds
@@ -154,15 +156,20 @@ class Worker:
 
     def begin(self, now: float) -> None:
         """A request is on its way to it."""
+        if self.in_flight == 0:
+            self.quiet_since = now
         self.in_flight += 1
         self.sent += 1
-        if self.unheard == 0:
-            self.unheard_since = now
         self.unheard += 1
+
+    def heard(self, now: float) -> None:
+        """Some of an answer has come."""
+        self.unheard = 0
+        self.quiet_since = now
 
     def succeeded(self, now: float) -> None:
         self.failures = 0
-        self.unheard = 0
+        self.heard(now)
         self.count(True, now)
 
     def count(self, good: bool, now: float) -> None:

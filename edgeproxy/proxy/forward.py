@@ -135,7 +135,7 @@ class Forwarder:
         """The worker's answer is complete and forwarded."""
         worker = self._release(exchange)
         if worker is not None:
-            worker.unheard = 0
+            worker.heard(self.clock.now)
             if exchange.status < 500:
                 worker.succeeded(self.clock.now)
         exchange.fault = None  # of an earlier attempt
@@ -156,8 +156,12 @@ class Forwarder:
             exchange.client.break_off(exchange, fault)
             return
         verdict = _judged(exchange, fault, stage, reused)
-        if verdict is Verdict.FRESH_CONNECTION and worker is not None:
+        if verdict is Verdict.FRESH_CONNECTION and worker is not None and worker.available(self.clock.now):
             self._again(exchange, worker)
+        elif verdict is Verdict.FRESH_CONNECTION and worker is not None:  # others have seen it fail since
+            exchange.raced = True
+            exchange.rewind()
+            self._retry(exchange)
         elif verdict is Verdict.ANOTHER_WORKER and worker is not None:
             exchange.failovers += 1
             exchange.tried = [*(exchange.tried or ()), worker]

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from edgeproxy.http.answer import PROBLEM
-from edgeproxy.policy.balance.base import Strategy
 from edgeproxy.policy.affinity import KeyReader
+from edgeproxy.policy.balance.base import Strategy
 from edgeproxy.policy.traffic import Traffic
 from edgeproxy.policy.worker import Worker
 from edgeproxy.telemetry.counters import RouteCounts

@@ -135,7 +135,7 @@ class Watch:
         age = now - exchange.began
         traffic = pool.traffic
         silent = traffic.silent_after()
-        if age > silent and worker.unheard >= UNHEARD and now - worker.unheard_since > silent:
+        if age > silent and worker.unheard >= UNHEARD and now - worker.quiet_since > silent:
             self._rescue(exchange, traffic)
         elif age > traffic.hedge_after() and _hedgeable(exchange):
             self._hedge(exchange, pool, worker, now)

@@ -73,14 +73,17 @@ def test_a_rise_of_latency_is_believed_at_once_and_a_fall_by_and_by() -> None:
     assert worker.expected(NOW + 30) < 0.01, "old knowledge fades"
 
 
-def test_unheard() -> None:
+def test_silence_is_counted_and_expected_to_go_on() -> None:
     worker = Worker("w", "a", 80)
     worker.begin(NOW)
     worker.begin(NOW + 1)
-    assert (worker.unheard, worker.unheard_since) == (2, NOW)
-    worker.succeeded(NOW + 2)
+    assert (worker.unheard, worker.quiet_since, worker.expected(NOW + 1.5)) == (2, NOW, 1.5)
+    worker.heard(NOW + 2)
     worker.begin(NOW + 3)
-    assert (worker.unheard, worker.unheard_since) == (1, NOW + 3)
+    assert (worker.unheard, worker.quiet_since) == (1, NOW + 2)
+    worker.in_flight = 0
+    worker.begin(NOW + 9)
+    assert worker.quiet_since == NOW + 9, "one with nothing to do has nothing to say"
 
 
 def test_recent_counts_fade() -> None:
