@@ -9,6 +9,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from bench.chaos import picks, streams
@@ -46,11 +47,8 @@ def faults(directory: Path) -> Iterator[Figure]:
     for fault, number in FAULTS.items():
         for proxy in _present():
             with site(proxy, directory, [0.002, 0.002]) as made:
-                worker = made.workers[0]
-                made_at = BEFORE_S
-                tally = asyncio.run(
-                    offered(made.port, RATE, BEFORE_S + AFTER_S, (made_at, lambda w=worker: w.send_signal(number)))  # type: ignore[misc]
-                )
+                harm = partial(made.workers[0].send_signal, number)
+                tally = asyncio.run(offered(made.port, RATE, BEFORE_S + AFTER_S, (BEFORE_S, harm)))
                 yield from _faced(fault, proxy, made, tally)
 
 

@@ -94,7 +94,8 @@ class Snapshot:
         return (endpoint for pool in self.endpoints.values() for endpoint in pool)
 
     def to_message(self) -> dict[str, Any]:
-        """`{"type": "snapshot", "version", "known": [name], "endpoints": [[service, url, health_path, weight, slots]]}`."""
+        """`{"type": "snapshot", "version", "known": [name], "endpoints": [row]}`, a row being
+        `[service, url, health_path, weight, slots]`."""
         rows = [_row(endpoint) for endpoint in self.all_endpoints()]
         return {
             "type": "snapshot",

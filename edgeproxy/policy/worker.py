@@ -26,7 +26,8 @@ class Worker:
     `weight` is its share relative to others, `slots` how many requests it takes at once (0: any number). `turn` and
     `order` are the round robin's. `left_out_until` is the end of its pause, `held_until` that of a pause so short
     that requests wait for it, `ejected_until` that of one that counts against the pool's bound. `unheard` requests
-    were sent since it was last heard; while it has any in flight, it has said nothing since `quiet_since`. `reported_*` is what it said of itself.
+    were sent since it was last heard; while it has any in flight, it has said nothing since `quiet_since`. `reported_*`
+    is what it said of itself.
     `idle` are its connections at rest, most recently used last; what they are is the network's business.
     """
 
