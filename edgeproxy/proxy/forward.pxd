@@ -19,7 +19,7 @@ cdef class Forwarder:
     @cython.locals(upstream=Peer)
     cpdef send(self, Exchange exchange, Pool pool, Worker worker)
     cpdef connected(self, Exchange exchange, Peer upstream)
-    @cython.locals(worker=Worker, seconds=double, now=double)
+    @cython.locals(worker=Worker, pool=Pool, seconds=double, now=double)
     cpdef answering(self, Exchange exchange, ResponseHead head)
     @cython.locals(worker=Worker)
     cpdef succeeded(self, Exchange exchange)

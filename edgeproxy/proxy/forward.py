@@ -113,7 +113,9 @@ class Forwarder:
 
     def answering(self, exchange: Exchange, head: ResponseHead) -> Fault | None:
         """The head of an answer has come and nothing of it was forwarded: a fault, if it is no answer to forward."""
-        worker = exchange.worker
+        worker, pool = exchange.worker, exchange.route.pool
+        assert worker is not None
+        assert pool is not None
         now = self.clock.now
         if head.load:
             load.note(worker, head.load, now)
@@ -124,7 +126,7 @@ class Forwarder:
         elif exchange.request_done:
             seconds = now - exchange.began
             worker.took(seconds, now)
-            exchange.route.pool.traffic.answered(seconds, now)
+            pool.traffic.answered(seconds, now)
         if exchange.waiting:
             self.waiting.remove(exchange)
         if exchange.rival is not None:
@@ -293,24 +295,23 @@ class Forwarder:
         exchange.worker = worker
         exchange.began = self.clock.now
         worker.in_flight += 1
-        exchange.route.pool.traffic.in_flight += 1
+        exchange.route.pool.traffic.in_flight += 1  # type: ignore[union-attr]  # it had a worker
         self.waiting.add(exchange)
         self._dialer.dial(worker, exchange, self)
 
     def _release(self, exchange: Exchange) -> Worker | None:
-        worker = exchange.worker
+        worker, pool = exchange.worker, exchange.route.pool
         exchange.upstream = None
         exchange.attempt += 1  # what is still heard of this one is late
         if exchange.retrying:
             exchange.retrying = False
-            exchange.route.pool.traffic.retrying -= 1
-        if worker is None:
+            pool.traffic.retrying -= 1  # type: ignore[union-attr]  # it had a worker
+        if worker is None or pool is None:
             return None
         exchange.worker = None
         worker.in_flight -= 1
         if exchange.waiting:
             self.waiting.remove(exchange)
-        pool = exchange.route.pool
         traffic = pool.traffic
         traffic.in_flight -= 1
         if traffic.queue:

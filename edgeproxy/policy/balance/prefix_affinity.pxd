@@ -32,6 +32,7 @@ cdef class Rendezvous(Strategy):
     cdef Worker _of_many(self, list workers, double now, list tried, unsigned long long key)
     cdef bint _fits(self, Worker worker, double now, list tried)
 
+@cython.locals(rank=double)
 cdef double _rank_of(Worker worker, unsigned long long key)
 
 @cython.locals(worker=Worker, flying="long long", weight=double)

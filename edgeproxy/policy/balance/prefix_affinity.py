@@ -120,7 +120,7 @@ class Rendezvous(Strategy):
 def _rank_of(worker: Worker, key: int) -> float:
     rank = mix(key ^ worker.seed) / _WHOLE
     if worker.weight != 1.0:
-        return rank ** (1.0 / worker.weight)  # a weight of 2 wins twice as many keys
+        rank = rank ** (1.0 / worker.weight)  # a weight of 2 wins twice as many keys
     return rank
 
 
