@@ -65,8 +65,8 @@ def _faced(fault: str, proxy: str, made: Site, tally: Tally) -> Iterator[Figure]
     if ours:
         asyncio.run(asyncio.sleep(1.5))  # the processes tell their counts once a second
         counts = made.events()
-        again = counts.get("attempt_connect_failed", 0)
-        yield Figure("  connections tried to the dead worker", str(again), "<= 1", again <= 1)
+        again = counts.get("attempt_connect_failed", 0) + counts.get("attempt_upstream_reset", 0)
+        yield Figure("  new connections tried to the dead worker", str(again), "<= 1", again <= 1)
         yield Figure("  what balancing did", ", ".join(f"{name} {count}" for name, count in counts.items()))
 
 

@@ -43,7 +43,7 @@ class Connection(asyncio.Protocol):
         self._transport = cast(asyncio.Transport, transport)
 
     def data_received(self, data: bytes) -> None:
-        if self._desk.resets and not data.startswith(b"GET /health"):
+        if self._desk.resets:
             self._transport.abort()
         elif data.startswith(b"GET /stream/"):
             self._transport.write(_STREAM)

@@ -14,7 +14,8 @@ from edgeproxy.policy.worker import Worker
 HOLD_UNREACHED = 0.25
 """Seconds for which an address that could not be connected to is not tried again, whatever else is true."""
 HOLD_FAILED = 1.0
-"""Seconds for which one that broke a request is left out while there are others: an active check is faster."""
+"""Seconds for which one that broke a request is left out while there are others, doubled by each more in a row: an
+active check is faster."""
 IN_A_ROW = 5
 ENOUGH = 20.0
 """Requests that a rate is judged by."""
@@ -33,7 +34,8 @@ def failed(worker: Worker, pool: Sequence[Worker], now: float, *, unreached: boo
     worker.count(False, now)
     if unreached:
         worker.held_until = now + HOLD_UNREACHED
-    worker.left_out_until = max(worker.left_out_until, now + (HOLD_UNREACHED if unreached else HOLD_FAILED))
+    pause = HOLD_UNREACHED if unreached else HOLD_FAILED * 2.0 ** min(worker.failures - 1, IN_A_ROW)
+    worker.left_out_until = max(worker.left_out_until, now + pause)
     if unreached or worker.failures >= IN_A_ROW or _mostly_fails(worker, pool, now):
         return _eject(worker, pool, now)
     return False
@@ -62,5 +64,6 @@ def _eject(worker: Worker, pool: Sequence[Worker], now: float) -> bool:
         return False
     worker.ejections = worker.ejections + 1 if now - worker.ejected_until < LONGEST_EJECTION else 1
     pause = min(LONGEST_EJECTION, FIRST_EJECTION * worker.ejections)
-    worker.left_out_until = worker.ejected_until = worker.recovered_at = now + pause
+    worker.ejected_until = worker.recovered_at = now + pause
+    worker.left_out_until = max(worker.left_out_until, worker.ejected_until)
     return True

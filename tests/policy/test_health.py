@@ -43,7 +43,9 @@ def test_a_broken_request_is_a_short_pause_and_five_in_a_row_an_ejection() -> No
     for number in range(1, IN_A_ROW + 1):
         ejected = failed(workers[0], workers, NOW, unreached=False)
         assert ejected is (number == IN_A_ROW)
-        assert workers[0].left_out_until == NOW + (FIRST_EJECTION if ejected else HOLD_FAILED)
+        if not ejected:
+            assert workers[0].left_out_until == NOW + HOLD_FAILED * 2 ** (number - 1)
+    assert workers[0].left_out_until == max(NOW + FIRST_EJECTION, NOW + HOLD_FAILED * 2 ** (IN_A_ROW - 1))
 
 
 def test_a_success_between_begins_the_row_anew() -> None:
