@@ -15,10 +15,12 @@ from aiohttp import web
 
 from edgeproxy.admin.app import admin_app
 from edgeproxy.admin.metrics import ProcessCounts, exposition
+from edgeproxy.cache.store import Store
 from edgeproxy.clock import Clock, monotonic
 from edgeproxy.cluster.client import CoordinatorClient
 from edgeproxy.cluster.services import SERVICES
 from edgeproxy.discovery.coordinator import CoordinatorSource
+from edgeproxy.discovery.feed import ChangeFeed
 from edgeproxy.discovery.health import HealthChecker
 from edgeproxy.discovery.sightings import EdgeHeartbeat, Sightings
 from edgeproxy.discovery.snapshot import Endpoint, Snapshot
@@ -123,8 +125,9 @@ class Host:
                 self._use(self._certificates.pair)
                 background.start(self._certificates.run(self._use))
             if not self._settings.upstreams:
-                client = await stack.enter_async_context(_client(self._settings))
+                client = await self._new_client(stack)
                 background.start(self._new_source(client).run())
+                background.start(ChangeFeed(client, self._on_change).run())
                 background.start(EdgeHeartbeat(client, self._sightings.report).run())
             return await self._supervisor.run()
 
@@ -134,13 +137,21 @@ class Host:
     def _certificate_expiry(self) -> float | None:
         return self._certificates.pair.not_after.timestamp() if self._certificates else None
 
+    async def _new_client(self, stack: AsyncExitStack) -> CoordinatorClient:
+        settings = self._settings
+        try:
+            client = CoordinatorClient(settings.coordinator_url, reveal(settings.api_key))
+        except ValueError as error:
+            raise ConfigurationError(f"COORDINATOR_URL: {error}") from None
+        return await stack.enter_async_context(client)
+
     def _new_source(self, client: CoordinatorClient) -> CoordinatorSource:
         settings = self._settings
         self._source = CoordinatorSource(
             client,
             self._on_snapshot,
-            ttl_s=settings.worker_list_ttl,
-            refresh_s=settings.worker_list_refresh,
+            ttl_s=self._settings.worker_list_ttl,
+            refresh_s=self._settings.worker_list_refresh,
         )
         return self._source
 
@@ -148,11 +159,16 @@ class Host:
         self._counts.ended(pid)
         self._sightings.ended(pid)
 
+    def _on_change(self) -> None:
+        if self._source is not None:
+            self._source.told()
+
     async def _start_admin(self, stack: AsyncExitStack, sock: Any) -> None:
         app = admin_app(
             not_ready_because=self._not_ready_because,
             metrics=exposition(self._counts.total, lambda: self._alive, self._certificate_expiry),
             table=self._table,
+            purge=lambda: self._supervisor.broadcast({"type": "purge"}),
         )
         runner = web.AppRunner(app, access_log=None)
         await runner.setup()
@@ -205,13 +221,6 @@ class Host:
                 self._source.poke()
 
 
-def _client(settings: ProxySettings) -> CoordinatorClient:
-    try:
-        return CoordinatorClient(settings.coordinator_url, reveal(settings.api_key))
-    except ValueError as error:
-        raise ConfigurationError(f"COORDINATOR_URL: {error}") from None
-
-
 class _Background:
     """Tasks that run beside the supervisor; one that fails takes the program with it, loudly."""
 
@@ -245,7 +254,9 @@ async def serve(child: Child, settings: ProxySettings) -> None:
     report = _Reporter(child, loop)
     table = _build_table(routes, settings, _first_snapshot(settings))
     tls = ServerTls(counters) if settings.tls_files else None
-    edge = Edge(loop, table, settings.limits, Observer(counters, access_log, Clock(monotonic)), dialer, report, tls)
+    observer = Observer(counters, access_log, Clock(monotonic))
+    cache = _new_store(settings, counters)
+    edge = Edge(loop, table, settings.limits, observer, dialer, report, tls, cache)
     dialer.edge = edge
     edge.start()
 
@@ -254,6 +265,8 @@ async def serve(child: Child, settings: ProxySettings) -> None:
             edge.table = _build_table(routes, settings, Snapshot.from_message(message))
         elif message["type"] == "health":
             routes.probed(message["alive"])
+        elif message["type"] == "purge" and cache is not None:
+            cache.clear()
         elif message["type"] == "tls" and tls is not None:
             tls.use(Pair.from_message(message))
 
@@ -285,6 +298,12 @@ def _balancing(settings: ProxySettings) -> Balancing:
         queue_seconds=settings.queue_timeout,
         processes=settings.processes,
     )
+
+
+def _new_store(settings: ProxySettings, counters: Counters) -> Store | None:
+    """This process's share of the cache."""
+    share = settings.cache // settings.processes
+    return Store(share, settings.cache_max_entry, counters) if share else None
 
 
 def _build_table(routes: Routes, settings: ProxySettings, snapshot: Snapshot) -> Table:

@@ -57,6 +57,8 @@ NO_WORKER = Fault("no_worker", 503, Source.PROXY, "No worker serves this at the 
 BUSY = Fault("workers_busy", 503, Source.PROXY, "All workers of this service are busy", retry_after=2)
 DRAINING = Fault("draining", 503, Source.PROXY, "This edge is shutting down", retry_after=1)
 
+NOT_STORED = Fault("not_stored", 504, Source.DOWNSTREAM, "Asked for a stored answer, and there is none")
+
 # What a worker did.
 CONNECT_FAILED = _upstream("connect_failed", 502, "The worker refused the connection", retry_after=1)
 CONNECT_TIMEOUT = _upstream("connect_timeout", 504, "The worker did not accept a connection in time", retry_after=1)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from operator import attrgetter
 from pathlib import Path
 
 import pytest
 
+from edgeproxy.http.bounds import Bounds
+from edgeproxy.net.limits import Limits
 from edgeproxy.runtime.environment import ConfigurationError, load
 from edgeproxy.settings import PREFIX, BalancerSettings, ProxySettings
 
@@ -20,6 +23,45 @@ def test_tls_takes_a_pair_of_paths() -> None:
     assert given.tls_files == (Path("/a/cert.pem"), Path("/a/key.pem"))
     assert given.limits.handshake == 3
     assert BalancerSettings.variables()["EDGEPROXY_TLS_KEY"] == "tls_key"
+
+
+BOUNDS = {
+    "MAX_HEAD": ("head_bytes", 1001),
+    "MAX_ANSWER_HEAD": ("answer_head_bytes", 1002),
+    "MAX_BODY": ("body_bytes", 1003),
+    "BUFFER": ("buffer", 5004),
+    "BODY_RATE": ("body_rate", 5.5),
+    "BODY_GRACE": ("rate_grace", 6.5),
+    "KEEP_ALIVE_REQUESTS": ("keep_alive_requests", 7),
+    "CLIENT_LIFETIME": ("client_lifetime", 8.5),
+    "UPSTREAM_IDLE": ("upstream_idle", 9.5),
+    "UPSTREAM_LIFETIME": ("upstream_lifetime", 10.5),
+    "UPSTREAM_RESTING": ("upstream_resting", 11),
+    "TIMEOUT_HANDSHAKE": ("handshake", 12.5),
+    "TIMEOUT_HEAD": ("head", 13.5),
+    "TIMEOUT_BODY": ("body_idle", 14.5),
+    "TIMEOUT_KEEP_ALIVE": ("keep_alive", 15.5),
+    "TIMEOUT_WRITE": ("write_idle", 16.5),
+    "TIMEOUT_CONNECT": ("connect", 17.5),
+    "TIMEOUT_FIRST_BYTE": ("first_byte", 18.5),
+    "TIMEOUT_STREAM": ("stream_idle", 19.5),
+    "TIMEOUT_TUNNEL": ("tunnel_idle", 20.5),
+    "TIMEOUT_LINGER": ("linger", 21.5),
+    "MAX_FIELDS": ("bounds.fields", 22),
+    "MAX_TARGET": ("bounds.target", 123),
+    "MAX_CHUNK_EXTENSION": ("bounds.extension", 24),
+    "MAX_TRAILERS": ("bounds.trailers", 25),
+    "MAX_TRAILER_BYTES": ("bounds.trailer_bytes", 26),
+}
+
+
+def test_every_bound_has_its_variable() -> None:
+    limits = settings(**{PREFIX + name: str(value) for name, (_, value) in BOUNDS.items()}).limits
+    assert {name: attrgetter(place)(limits) for name, (place, _) in BOUNDS.items()} == {
+        name: value for name, (_, value) in BOUNDS.items()
+    }
+    assert set(Limits.__slots__) - {"bounds"} == {place for place, _ in BOUNDS.values() if "." not in place}
+    assert set(Bounds.__slots__) == {place[7:] for place, _ in BOUNDS.values() if "." in place}
 
 
 @pytest.mark.parametrize(("there", "missing"), [("CERT", "KEY"), ("KEY", "CERT")])

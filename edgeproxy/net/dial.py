@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from edgeproxy.errors import CONNECT_FAILED, CONNECT_TIMEOUT, Fault
+from edgeproxy.net.limits import Limits
 from edgeproxy.net.pool import PooledConnection, take
 from edgeproxy.net.upstream import UpstreamConnection
 from edgeproxy.policy.retry import Stage
@@ -54,7 +55,7 @@ class NetworkDialer:
                     lambda: UpstreamConnection(edge, worker),  # type: ignore[type-var]  # has all methods, no base
                     worker.host,
                     worker.port,
-                    ssl=self._tls if worker.tls else None,
+                    **self._tls_options(worker, edge.limits),
                 )
         except TimeoutError:
             return CONNECT_TIMEOUT
@@ -62,6 +63,12 @@ class NetworkDialer:
             return CONNECT_FAILED
         # It may have closed or spoken already, and then nobody will say so again.
         return CONNECT_FAILED if connection.transport.is_closing() else connection
+
+    def _tls_options(self, worker: Worker, limits: Limits) -> dict[str, Any]:
+        """What is said goodbye to is not waited for longer than a refused client is: the loop would take 30 s."""
+        if not worker.tls:
+            return {}
+        return {"ssl": self._tls, "ssl_handshake_timeout": limits.connect, "ssl_shutdown_timeout": limits.linger}
 
     async def close(self) -> None:
         for task in list(self._dials):

@@ -8,6 +8,7 @@ import ssl
 from collections.abc import Callable
 from typing import Protocol
 
+from edgeproxy.cache.store import Store
 from edgeproxy.clock import DateField
 from edgeproxy.net.departures import Departures
 from edgeproxy.net.limits import Limits
@@ -50,6 +51,7 @@ class Edge:
         dialer: Dialer,
         report: Callable[[str], None],
         tls: ssl.SSLContext | None = None,
+        cache: Store | None = None,
     ) -> None:
         self.loop = loop
         self.clock = observer.clock
@@ -58,6 +60,7 @@ class Edge:
         self.observer = observer
         self.counters = observer.counters
         self.dialer = dialer
+        self.cache = cache
         self.forwarder = Forwarder(dialer, self.clock, report, loop.call_later, observer.counters)
         self.date = DateField()
         self.draining = False

@@ -30,13 +30,13 @@ cdef class Peer:
 @cython.final
 @cython.freelist(64)
 cdef class Exchange:
-    cdef public object fault
+    cdef public object fault, record
     cdef public Peer client, upstream
     cdef public double started, began, answer_by
     cdef public Route route
     cdef public RequestHead head
     cdef public Worker worker
-    cdef public bytes request_id, path
+    cdef public bytes request_id, path, cache_status
     cdef public str answered_by
     cdef public list unsent, kept, tried
     cdef public object held
@@ -46,7 +46,7 @@ cdef class Exchange:
     cdef public bint waiting, retrying, hedged
     cdef public int attempt, patience
     cdef public double queued_until
-    cdef public bint idempotent, replayable, request_done, exclusive, raced, responding, close, finished
+    cdef public bint idempotent, replayable, request_done, exclusive, raced, recorded, responding, close, finished
     cdef public Py_ssize_t bytes_in, bytes_out, kept_bytes
     cdef public int failovers, status, framing
 

@@ -128,6 +128,7 @@ class Exchange:
         "began",
         "bytes_in",
         "bytes_out",
+        "cache_status",
         "client",
         "close",
         "exclusive",
@@ -146,6 +147,8 @@ class Exchange:
         "patience",
         "queued_until",
         "raced",
+        "record",
+        "recorded",
         "replayable",
         "request_done",
         "request_id",
@@ -209,6 +212,9 @@ class Exchange:
         self.bytes_out = 0
         # One who wants to switch may already speak the other protocol: if it cannot, nobody knows what follows.
         self.close = not head.keep_alive or bool(head.websocket_key)
+        self.record: Any = None  # a Recorder, where the cache follows the answer,
+        self.recorded = False  # and this is whether it wants the body
+        self.cache_status = b""  # a field line
         self.fault: Fault | None = None
         self.finished = False
 
@@ -263,6 +269,8 @@ class Exchange:
         twin.close = self.close
         twin.exclusive = self.exclusive
         twin.key = self.key
+        twin.record = self.record
+        twin.cache_status = self.cache_status
         twin.failovers = self.failovers
         twin.hedged = self.hedged = True
         return twin

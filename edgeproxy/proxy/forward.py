@@ -141,6 +141,8 @@ class Forwarder:
             if exchange.status < 500:
                 worker.succeeded(self.clock.now)
         exchange.fault = None  # of an earlier attempt
+        if exchange.record is not None:
+            exchange.record.finish()
         exchange.client.finish(exchange)
 
     def failed(self, exchange: Exchange, fault: Fault, stage: Stage, reused: bool = False) -> None:

@@ -67,12 +67,22 @@ class Counters:
     """All counts of a process. `faults` are failures by name, the ones before any route was known included; `events`
     are what balancing did and saw, attempts that failed among them, whether or not a user noticed."""
 
-    __slots__ = ("connections", "events", "faults", "open_connections", "routes")
+    __slots__ = (
+        "cache_bytes",
+        "cache_hits",
+        "cache_misses",
+        "connections",
+        "events",
+        "faults",
+        "open_connections",
+        "routes",
+    )
 
     def __init__(self) -> None:
         self.routes: dict[str, RouteCounts] = {}
         self.faults: dict[str, int] = {}
         self.events: dict[str, int] = {}
+        self.cache_hits = self.cache_misses = self.cache_bytes = 0
         self.connections = 0
         self.open_connections = 0
 
@@ -95,6 +105,7 @@ class Counters:
             "routes": {name: counts.as_message() for name, counts in self.routes.items()},
             "faults": self.faults,
             "events": self.events,
+            "cache": [self.cache_hits, self.cache_misses, self.cache_bytes],
             "connections": self.connections,
             "open_connections": self.open_connections,
         }
@@ -104,6 +115,10 @@ def total(messages: Iterable[Mapping[str, Any]]) -> Counters:
     """The sum of several processes' messages."""
     summed = Counters()
     for message in messages:
+        hits, misses, held = message["cache"]
+        summed.cache_hits += hits
+        summed.cache_misses += misses
+        summed.cache_bytes += held
         summed.connections += message["connections"]
         summed.open_connections += message["open_connections"]
         for name, count in message["faults"].items():

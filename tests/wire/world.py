@@ -7,6 +7,7 @@ from typing import Any
 
 import h11
 
+from edgeproxy.cache.store import Store
 from edgeproxy.clock import Clock
 from edgeproxy.errors import CONNECT_FAILED, Fault
 from edgeproxy.net.client import ClientConnection
@@ -206,6 +207,7 @@ class World:
         workers: int = 1,
         limits: Limits | None = None,
         half_closes: bool = True,
+        cache: int = 0,
         **route: Any,
     ) -> None:
         self.script = script
@@ -220,6 +222,7 @@ class World:
         self.workers = [Worker(f"w{number}", f"10.0.0.{number}", 8000) for number in range(workers)]
         self.dialer = MockDialer()
         self.dialer.world = self
+        self.cache = Store(cache, 1024 * 1024, self.counters) if cache else None
         self.edge = self._edge(limits or Limits(), route)
         self.edge.start()
 
@@ -229,7 +232,7 @@ class World:
         everything = Route("all", self.counters.route("all"), pool_of_all, **route)
         observer = Observer(self.counters, self.lines, Clock(self.loop.time))  # type: ignore[arg-type]
         table = Table(nowhere, everything)
-        return Edge(self.loop, table, limits, observer, self.dialer, self.reports.append)  # type: ignore[arg-type]
+        return Edge(self.loop, table, limits, observer, self.dialer, self.reports.append, None, self.cache)  # type: ignore[arg-type]
 
     def client(self, trusted: Any = ()) -> FarClient:
         return FarClient(self, trusted)
