@@ -146,7 +146,6 @@ class Host:
         return await stack.enter_async_context(client)
 
     def _new_source(self, client: CoordinatorClient) -> CoordinatorSource:
-        settings = self._settings
         self._source = CoordinatorSource(
             client,
             self._on_snapshot,

@@ -120,7 +120,7 @@ class CoordinatorClient:
 
     async def report(self, report: EdgeReport) -> EdgeReportAnswer:
         """CoordinatorError with status 404 or 405: the coordinator is older than such reports."""
-        _, _, body = await self._ask("POST", "/api/edge/heartbeat", report.model_dump(mode="json"))
+        _, _, body = await self._ask("POST", "/api/edge/report", _dump(report))
         return _parse(EdgeReportAnswer, body)
 
     async def unregister(self, worker_id: str) -> None:

@@ -246,7 +246,7 @@ class WorkerSeen(Message):
 
 
 class EdgeReport(Message):
-    """POST /api/edge/heartbeat, every few seconds from each edge host. `edge_id` is as long-lived as the process."""
+    """POST /api/edge/report, every few seconds from each edge host. `edge_id` is as long-lived as the process."""
 
     edge_id: WorkerId
     region: OptionalText = None

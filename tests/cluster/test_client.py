@@ -185,5 +185,5 @@ async def test_an_edge_tells_what_it_saw(start: Start) -> None:
     async with CoordinatorClient(await start(answer)) as client:
         heard = await client.report(report)
     assert heard.heartbeat_interval == 4.0
-    assert seen == [("/api/edge/heartbeat", report.model_dump(mode="json"))]
+    assert seen == [("/api/edge/report", report.model_dump(mode="json"))]
     assert EdgeReport.model_validate(seen[0][1]) == report
