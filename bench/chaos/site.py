@@ -130,7 +130,12 @@ def found(program: str) -> str:
 
 
 def _start(command: Sequence[str], log: Path, environment: Mapping[str, str]) -> subprocess.Popen[bytes]:
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("EDGEPROXY_", "COORDINATOR"))}
+    pure = "EDGEPROXY_PURE"  # how it runs, and no setting
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if name == pure or not name.startswith(("EDGEPROXY_", "COORDINATOR"))
+    }
     with log.open("ab") as output:
         return subprocess.Popen(
             command, cwd=ROOT, env={**kept, **environment}, stdout=output, stderr=output, start_new_session=True

@@ -20,7 +20,9 @@ log = logging.getLogger(__name__)
 INTERVAL: Final = 10.0
 LONGEST: Final = 300.0
 JITTER: Final = 0.1
-NOT_THERE: Final = frozenset({400, 401, 403, 404, 405, 422, 501})  # a coordinator that takes no such reports, or none from us
+NOT_THERE: Final = frozenset(
+    {400, 401, 403, 404, 405, 422, 501}
+)  # a coordinator that takes no such reports, or none from us
 
 Totals = tuple[int, int]
 
