@@ -29,7 +29,8 @@ class Shed:
 
     def takes(self, priority: int) -> bool:
         """Whether one more exchange of that priority is taken on."""
-        if self.in_flight * 100 < self.bound * _SHARE[priority]:
+        share = _SHARE[priority]
+        if self.in_flight * 100 < self.bound * share:
             return True
         self.shed += 1
         return False

@@ -1,5 +1,5 @@
 # Types of the compiled way; the source is the .py beside it.
-cdef double FOREVER, _STEP, P95, _SHORTEST
+cdef double FOREVER, _STEP, P95, _SHORTEST, _HEDGE_SHARE, _HEDGE_BURST
 cdef int _ENOUGH
 
 cdef class Traffic:

@@ -10,8 +10,9 @@ from edgeproxy.clock import FOREVER
 RETRY_SHARE = 0.2
 """Of the requests in flight that may be retries: a pool that fails is not asked several times over."""
 RETRY_LEAST = 3
-HEDGE_SHARE = 0.05
 HEDGE_BURST = 10.0
+_HEDGE_SHARE = 0.05
+_HEDGE_BURST = HEDGE_BURST  # for C
 
 P95 = 0.95
 _STEP = 0.05
@@ -52,7 +53,7 @@ class Traffic:
         self.worst = 0.0
         self.worst_at = -FOREVER
         self.answers = 0
-        self.hedges = HEDGE_BURST
+        self.hedges = _HEDGE_BURST
         self.queue: deque[Any] = deque()
         self.queue_limit = queue_limit
         self.queue_seconds = queue_seconds
@@ -60,8 +61,8 @@ class Traffic:
     def answered(self, seconds: float, now: float) -> None:
         """A worker began its answer after so long."""
         self.answers += 1
-        if self.hedges < HEDGE_BURST:
-            self.hedges += HEDGE_SHARE
+        if self.hedges < _HEDGE_BURST:
+            self.hedges += _HEDGE_SHARE
         if seconds > self.worst or now - self.worst_at > 60.0:
             self.worst, self.worst_at = seconds, now
         if self.answers == 1:

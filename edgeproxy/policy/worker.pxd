@@ -1,5 +1,5 @@
 # Types of the compiled way; the source is the .py beside it.
-cdef double FOREVER, _SLOW_START, _FIRST_SHARE, _MEMORY
+cdef double FOREVER, _SLOW_START, _FIRST_SHARE, _MEMORY, _RECENT
 
 cdef class Worker:
     cdef public str id, host

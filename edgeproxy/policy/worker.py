@@ -13,6 +13,7 @@ _SLOW_START, _FIRST_SHARE = SLOW_START, FIRST_SHARE  # typed
 _MEMORY = 2.0
 """Seconds in which what is known of a worker's latency has lost three quarters of its weight in a pick."""
 RECENT = 10.0
+_RECENT = RECENT  # for C
 """Seconds after which the counts of the failure rate weigh half."""
 
 # Learned keep-alive limits: see `saw_race`.
@@ -178,8 +179,8 @@ class Worker:
 
     def count(self, good: bool, now: float) -> None:
         """One more for the failure rate of the last seconds."""
-        if now - self.recent_at > RECENT:
-            forgotten = now - self.recent_at > 2 * RECENT
+        if now - self.recent_at > _RECENT:
+            forgotten = now - self.recent_at > 2 * _RECENT
             self.recent_good = 0.0 if forgotten else self.recent_good / 2
             self.recent_bad = 0.0 if forgotten else self.recent_bad / 2
             self.recent_at = now

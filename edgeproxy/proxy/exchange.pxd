@@ -7,7 +7,8 @@ from edgeproxy.policy.keys cimport Caller
 from edgeproxy.policy.worker cimport Worker
 from edgeproxy.proxy.table cimport Route, Table
 
-cdef int _QUESTION_MARK
+cdef int _QUESTION_MARK, PATIENCE
+cdef double FOREVER
 cdef bytes GET
 
 @cython.locals(seen="const unsigned char*", at=Py_ssize_t)

@@ -22,15 +22,14 @@ _WITH_BODY = frozenset({b"POST", b"PUT", b"PATCH"})
 def request_head(exchange: Exchange, worker: Worker) -> bytes:
     """The request line and fields for one worker, closing empty line included."""
     head = exchange.head
+    target = _target(head.target, exchange.route.strip)
     return b"".join(
         (
             head.method,
             b" ",
-            worker.base_path,
-            _target(head.target, exchange.route.strip),
+            worker.base_path + target if worker.base_path else target,
             worker.line_end,
-            head.fields,
-            exchange.credentials,
+            head.fields + exchange.credentials if exchange.credentials else head.fields,
             _request_framing(head),
             _ours(exchange.client, head),
             exchange.request_id,
@@ -112,8 +111,7 @@ def response_start(exchange: Exchange, head: ResponseHead, payload: bytes, done:
             _STATUS_LINES[head.status] or b"HTTP/1.1 %d %b\r\n" % (head.status, head.reason),
             head.fields,
             head.guarded if exchange.route.trusted else b"",
-            b"" if exchange.cors else head.cors,
-            exchange.added,
+            exchange.added if exchange.cors or not head.cors else head.cors + exchange.added,
             framing,
             _VIA_AND_ID if head.minor == 1 else _VIA_1_0_AND_ID,
             exchange.request_id,
