@@ -1,18 +1,47 @@
 """What an operator can set. Every variable may be read from a file, NAME_FILE; a flag wins over both."""
 
-from ipaddress import ip_address
-from typing import Annotated, ClassVar, Self
+from collections.abc import Callable
+from ipaddress import ip_address, ip_network
+from pathlib import Path
+from typing import Annotated, ClassVar, Final, Self
 
 from pydantic import AfterValidator, Field, SecretStr, model_validator
 
+from coordinator.identity.gate import Caller
 from edgeproxy.cluster.client import base_urls
-from edgeproxy.runtime.environment import EnvironmentSettings
+from edgeproxy.runtime.environment import CommaList, EnvironmentSettings
+
+_WORDS: Final = frozenset({"loopback", "anywhere", "nowhere"})
+
+
+def _places(places: tuple[str, ...]) -> tuple[str, ...]:
+    for place in places:
+        if place not in _WORDS:
+            ip_network(place)
+    return places
+
+
+def unsigned_from(places: tuple[str, ...]) -> Callable[[Caller], bool]:
+    """Whether an unsigned program may ask from where it is. What came through a proxy is where the proxy is, and the
+    proxy may be asked by anybody: only `anywhere` accepts that."""
+    networks = [ip_network(place) for place in places if place not in _WORDS]
+
+    def accepts(caller: Caller) -> bool:
+        if "anywhere" in places or ("loopback" in places and caller.loopback):
+            return True
+        if not caller.direct or not caller.address:
+            return False
+        address = ip_address(caller.address)
+        plain = getattr(address, "ipv4_mapped", None) or address
+        return any(plain in network for network in networks)
+
+    return accepts
 
 
 class CoordinatorSettings(EnvironmentSettings):
     """`coordinator serve`. Refuses to be reachable by others while anybody could join."""
 
-    known: ClassVar[frozenset[str]] = frozenset({"COORDINATOR_URL"})  # the agent's and the tables'
+    known: ClassVar[frozenset[str]] = frozenset({"COORDINATOR_URL", "COORDINATOR_KEY"})  # the agent's and the tables'
 
     host: str = Field("0.0.0.0", min_length=1, validation_alias="COORDINATOR_HOST", description="address to listen on")
     port: int = Field(8080, ge=0, le=65535, validation_alias="COORDINATOR_PORT", description="port to listen on")
@@ -22,12 +51,53 @@ class CoordinatorSettings(EnvironmentSettings):
     open: bool = Field(
         False, validation_alias="COORDINATOR_OPEN", description="true: without API_KEY, let workers join from anywhere"
     )
+    admin_key: SecretStr | None = Field(
+        None,
+        validation_alias="COORDINATOR_ADMIN_KEY",
+        description="the operators' secret: drain, cordon, revoke; unset: they work on the coordinator's own machine",
+    )
+    identity: Path | None = Field(
+        None,
+        validation_alias="COORDINATOR_IDENTITY",
+        description="directory of the coordinator's key and of the revoked ones; unset: new ones with every start",
+    )
+    unsigned: Annotated[CommaList, AfterValidator(_places)] = Field(
+        (),
+        validation_alias="COORDINATOR_UNSIGNED",
+        description="from where old programs that do not sign are accepted: loopback, anywhere, nowhere, or a comma "
+        "list of networks; default: loopback, with COORDINATOR_OPEN and no API_KEY anywhere",
+    )
     heartbeat_interval: float = Field(
-        10.0,
+        5.0,
         ge=0.1,
         le=300,
         validation_alias="COORDINATOR_HEARTBEAT_INTERVAL",
-        description="seconds between the heartbeats of an agent; after three missed ones it is offline",
+        description="seconds between the heartbeats of an agent; more while there are very many. One that is late is "
+        "asked, after three missed ones it is offline",
+    )
+    catalog: Path | None = Field(
+        None,
+        validation_alias="COORDINATOR_CATALOG",
+        description="TOML file of the services of the fleet; unset: the fourteen common ones",
+    )
+    state: Path | None = Field(
+        None,
+        validation_alias="COORDINATOR_STATE",
+        description="file that the registry is kept in over restarts; unset: over crashes of its process only",
+    )
+    max_workers: int = Field(
+        100_000, ge=1, le=1_000_000, validation_alias="COORDINATOR_MAX_WORKERS", description="most workers to remember"
+    )
+    dial_back: bool = Field(
+        True,
+        validation_alias="COORDINATOR_DIAL_BACK",
+        description="false: show workers to edges though the coordinator has not reached them",
+    )
+    peers: Annotated[CommaList, AfterValidator(lambda urls: base_urls(",".join(urls)) if urls else ())] = Field(
+        (),
+        validation_alias="COORDINATOR_PEERS",
+        description="comma list of other coordinators with the same API_KEY, which are asked whether they reach a "
+        "worker before it is called dead",
     )
     drain: float = Field(
         10.0,
@@ -36,6 +106,11 @@ class CoordinatorSettings(EnvironmentSettings):
         validation_alias="COORDINATOR_DRAIN",
         description="seconds that requests in flight have when the coordinator leaves",
     )
+
+    @property
+    def accepts_unsigned(self) -> Callable[[Caller], bool] | None:
+        """None: as it is by default."""
+        return unsigned_from(self.unsigned) if self.unsigned else None
 
     @model_validator(mode="after")
     def _no_open_door(self) -> Self:
@@ -56,6 +131,15 @@ class ReaderSettings(EnvironmentSettings):
         "http://127.0.0.1:8080",
         validation_alias="COORDINATOR_URL",
         description="the coordinator; a comma list is tried in order",
+    )
+
+
+class OperatorSettings(ReaderSettings):
+    """`coordinator drain`, `cordon` and other orders."""
+
+    api_key: SecretStr | None = Field(None, validation_alias="API_KEY", description="the fleet's join secret")
+    admin_key: SecretStr | None = Field(
+        None, validation_alias="COORDINATOR_ADMIN_KEY", description="the operators' secret; unset: API_KEY is shown"
     )
 
 

@@ -15,10 +15,12 @@ from aiohttp import web
 
 from edgeproxy.admin.app import admin_app
 from edgeproxy.admin.metrics import ProcessCounts, exposition
+from edgeproxy.cache.store import Store
 from edgeproxy.clock import Clock, monotonic
 from edgeproxy.cluster.client import CoordinatorClient
 from edgeproxy.cluster.services import SERVICES
 from edgeproxy.discovery.coordinator import CoordinatorSource
+from edgeproxy.discovery.feed import ChangeFeed
 from edgeproxy.discovery.health import HealthChecker
 from edgeproxy.discovery.policy import PolicyWatch
 from edgeproxy.discovery.snapshot import Endpoint, Snapshot
@@ -134,7 +136,9 @@ class Host:
             if self._settings.policy is not None:
                 background.start(PolicyWatch(self._settings.policy, self._supervisor.broadcast).run())
             if not self._settings.upstreams:
-                background.start((await self._new_source(stack)).run())
+                client = await self._new_client(stack)
+                background.start(self._new_source(client).run())
+                background.start(ChangeFeed(client, self._on_change).run())
             return await self._supervisor.run()
 
     def _use(self, pair: Pair) -> None:
@@ -143,25 +147,33 @@ class Host:
     def _certificate_expiry(self) -> float | None:
         return self._certificates.pair.not_after.timestamp() if self._certificates else None
 
-    async def _new_source(self, stack: AsyncExitStack) -> CoordinatorSource:
+    async def _new_client(self, stack: AsyncExitStack) -> CoordinatorClient:
         settings = self._settings
         try:
             client = CoordinatorClient(settings.coordinator_url, reveal(settings.api_key))
         except ValueError as error:
             raise ConfigurationError(f"COORDINATOR_URL: {error}") from None
+        return await stack.enter_async_context(client)
+
+    def _new_source(self, client: CoordinatorClient) -> CoordinatorSource:
         self._source = CoordinatorSource(
-            await stack.enter_async_context(client),
+            client,
             self._on_snapshot,
-            ttl_s=settings.worker_list_ttl,
-            refresh_s=settings.worker_list_refresh,
+            ttl_s=self._settings.worker_list_ttl,
+            refresh_s=self._settings.worker_list_refresh,
         )
         return self._source
+
+    def _on_change(self) -> None:
+        if self._source is not None:
+            self._source.told()
 
     async def _start_admin(self, stack: AsyncExitStack, sock: Any) -> None:
         app = admin_app(
             not_ready_because=self._not_ready_because,
             metrics=exposition(self._counts.total, lambda: self._alive, self._certificate_expiry),
             table=self._table,
+            purge=lambda: self._supervisor.broadcast({"type": "purge"}),
         )
         runner = web.AppRunner(app, access_log=None)
         await runner.setup()
@@ -250,7 +262,8 @@ async def serve(child: Child, settings: ProxySettings) -> None:
     snapshot = _first_snapshot(settings)
     table = _build_table(routes, settings, snapshot)
     door = new_door(settings, counters)
-    edge = Edge(loop, table, settings.limits, observer, dialer, report, tls, protection.build, door)
+    cache = _new_cache(settings, counters)
+    edge = Edge(loop, table, settings.limits, observer, dialer, report, tls, cache, protection.build, door)
     dialer.edge = edge
     edge.start()
 
@@ -265,6 +278,8 @@ async def serve(child: Child, settings: ProxySettings) -> None:
             edge.table = _build_table(routes, settings, snapshot)
         elif message["type"] == "health":
             routes.probed(message["alive"])
+        elif message["type"] == "purge" and cache is not None:
+            cache.clear()
         elif message["type"] == "tls" and tls is not None:
             tls.use(Pair.from_message(message))
 
@@ -289,6 +304,12 @@ async def serve(child: Child, settings: ProxySettings) -> None:
     await dialer.close()
     if access_log is not None:
         access_log.close()
+
+
+def _new_cache(settings: ProxySettings, counters: Counters) -> Store | None:
+    """This process's share of the cache."""
+    share = settings.cache // settings.processes
+    return Store(share, settings.cache_max_entry, counters) if share else None
 
 
 def _shared_store(settings: ProxySettings, counters: Counters) -> Any:

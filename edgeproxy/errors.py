@@ -71,6 +71,8 @@ NO_WORKER = Fault("no_worker", 503, Source.PROXY, "No worker serves this at the 
 OVERLOADED = Fault("overloaded", 503, Source.PROXY, "This edge has more to do than it can", retry_after=1)
 DRAINING = Fault("draining", 503, Source.PROXY, "This edge is shutting down", retry_after=1)
 
+NOT_STORED = Fault("not_stored", 504, Source.DOWNSTREAM, "Asked for a stored answer, and there is none")
+
 # What a worker did.
 CONNECT_FAILED = _upstream("connect_failed", 502, "The worker refused the connection", retry_after=1)
 OUT_OF_REACH = _upstream("out_of_reach", 502, "The worker is at an address that is not dialled")

@@ -36,6 +36,13 @@ Size = Annotated[int, BeforeValidator(_size)]
 """Bytes; `64KiB`, `100MiB`, `1GiB` in the environment."""
 
 
+def _size_or_off(value: object) -> object:
+    return 0 if isinstance(value, str) and value.strip().lower() == "off" else _size(value)
+
+
+CacheSize = Annotated[int, BeforeValidator(_size_or_off), Field(ge=0)]
+
+
 def _pem_path(value: object) -> object:
     if isinstance(value, str) and "-----BEGIN" in value:
         raise ValueError("must be the path of a PEM file, not what is in it")
@@ -159,6 +166,8 @@ class ProxySettings(EnvironmentSettings):
     buffer: Size = _field(
         64 * 1024, "BUFFER", "unsent bytes of one direction beyond which its source is not read", ge=4096
     )
+    cache: CacheSize = _field(0, "CACHE", "memory for stored answers (RFC 9111), e.g. 256MiB, for all processes; `off`")
+    cache_max_entry: Size = _field(1024 * 1024, "CACHE_MAX_ENTRY", "largest body that is stored", ge=0)
     access_log: Literal["off", "json"] = _field("off", "ACCESS_LOG", "one line an exchange on standard output")
     drain: Seconds = _field(30.0, "DRAIN", "seconds for exchanges in flight when the program is told to end")
 
@@ -178,7 +187,7 @@ class ProxySettings(EnvironmentSettings):
     timeout_tunnel: Seconds = _field(3600.0, "TIMEOUT_TUNNEL", "seconds for which a WebSocket may be silent")
     upstream_idle: Seconds = _field(4.0, "UPSTREAM_IDLE", "seconds a worker's connection may rest, less if it says so")
     upstream_lifetime: Seconds = _field(600.0, "UPSTREAM_LIFETIME", "seconds for which a worker's connection is used")
-    upstream_resting: int = _field(64, "UPSTREAM_RESTING", "connections that may rest for one worker", ge=0)
+    upstream_resting: int = _field(1024, "UPSTREAM_RESTING", "connections that may rest for one worker", ge=0)
 
     @field_validator("cors_origins")
     @classmethod

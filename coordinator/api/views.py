@@ -7,8 +7,9 @@ status is one of healthy, degraded, offline. `services` null marks an old agent.
 from collections.abc import Mapping
 from typing import Any
 
-from coordinator.catalog import CATALOG, Wanted
-from coordinator.registry import Now, Worker
+from coordinator.catalog import Catalog, Wanted
+from coordinator.identity.gate import fingerprint
+from coordinator.registry import Now, Worker, reports_named
 from edgeproxy.cluster.messages import (
     Container,
     HeartbeatAnswer,
@@ -19,8 +20,8 @@ from edgeproxy.cluster.messages import (
 JsonObject = dict[str, Any]
 
 
-def registered(worker: Worker, interval: float) -> JsonObject:
-    configs = _configs(worker)
+def registered(worker: Worker, interval: float, catalog: Catalog, session: str | None = None) -> JsonObject:
+    configs = _configs(worker, catalog)
     answer = RegistrationAnswer(
         worker_id=worker.worker_id,
         worker_type=worker.worker_type,
@@ -29,33 +30,36 @@ def registered(worker: Worker, interval: float) -> JsonObject:
         assigned_containers=[Container(name=config.name, port=config.port) for config in configs],
         service_configs=configs,
         heartbeat_interval=interval,
+        incarnation=worker.incarnation,
+        session=session,
         message=f"Worker registered with {len(worker.assigned)} service(s)",
     )
-    return answer.model_dump(mode="json")
+    return answer.model_dump(mode="json", exclude=None if session else {"session"})
 
 
-def heard(worker: Worker, interval: float) -> JsonObject:
+def heard(worker: Worker, interval: float, catalog: Catalog) -> JsonObject:
     return HeartbeatAnswer(
         assigned_services=list(worker.assigned),
-        service_configs=_configs(worker),
+        service_configs=_configs(worker, catalog),
         heartbeat_interval=interval,
     ).model_dump(mode="json")
 
 
-def _configs(worker: Worker) -> list[ServiceConfig]:
-    specs = [CATALOG[name].spec for name in worker.assigned]
+def _configs(worker: Worker, catalog: Catalog) -> list[ServiceConfig]:
+    specs = [catalog[name].spec for name in worker.assigned]
     return [ServiceConfig(name=spec.name, port=spec.port, priority=spec.priority) for spec in specs]
 
 
 def record(worker: Worker, now: Now) -> JsonObject:
     """One worker, as /api/coordinator/workers tells it."""
-    reports = None if worker.services is None else [r.model_dump(mode="json") for r in worker.services]
+    told, services = worker.told(), worker.services
+    reports = None if services is None else [r.model_dump(mode="json") for r in services]
     return {
         "worker_id": worker.worker_id,
-        "tunnel_url": worker.tunnel_url,
-        "vpn_ip": worker.vpn_ip,
-        "region": worker.region,
-        "capabilities": worker.capabilities,
+        "tunnel_url": told["tunnel_url"],
+        "vpn_ip": told["vpn_ip"],
+        "region": told["region"],
+        "capabilities": told["capabilities"],
         "worker_type": worker.worker_type,
         "tier": worker.tier,
         "assigned_services": list(worker.assigned),
@@ -63,36 +67,39 @@ def record(worker: Worker, now: Now) -> JsonObject:
         "services": reports,
         "containers": reports or [],
         "registered_at": worker.registered_at.isoformat(),
-        "last_heartbeat": worker.last_heartbeat.isoformat(),
-        "status": worker.status(now),
-        "tasks_completed": worker.tasks_completed,
-        **_beat(worker),
+        "last_heartbeat": worker.last_heartbeat(now).isoformat(),
+        "status": worker.word,
+        "state": worker.status,
+        "incarnation": worker.incarnation,
+        "unverified": worker.unverified,
+        "identity": fingerprint(worker.credential),
+        "signed": fingerprint(worker.credential) is not None,
+        "cordoned": worker.cordoned,
+        "draining": worker.draining,
+        "reached": worker.reached,
+        "tasks_completed": 0,
+        "current_load": worker.load(now),
+        **worker.extras,
     }
 
 
-def _beat(worker: Worker) -> JsonObject:
-    if worker.beat is None:
-        return {"current_load": 0.0, "active_requests": 0, "loaded_models": []}
-    return worker.beat.model_dump(mode="json", exclude={"worker_id", "status", "services"})
-
-
 def admin_record(worker: Worker, now: Now) -> JsonObject:
-    status = worker.status(now)
     age = round(now.monotonic - worker.heard, 3)
-    return {**record(worker, now), "age_seconds": age, "is_healthy": status == "healthy"}
+    return {**record(worker, now), "age_seconds": age, "is_healthy": worker.word == "healthy"}
 
 
 def candidate(worker: Worker, service: str, now: Now) -> JsonObject:
     """One worker of a service, as /api/services/discover tells it: `tunnel_url` is where that service is."""
-    url = next((r.service_url for r in worker.services or () if r.name == service), worker.tunnel_url)
+    told, report = worker.told(), reports_named(worker, service)
+    url = told["tunnel_url"] if report is None else report.service_url
     return {
         "worker_id": worker.worker_id,
         "tunnel_url": url,
         "service_url": url,
-        "vpn_ip": worker.vpn_ip,
-        "capabilities": worker.capabilities,
-        "load": worker.beat.current_load if worker.beat else 0.0,
-        "last_heartbeat": worker.last_heartbeat.isoformat(),
+        "vpn_ip": told["vpn_ip"],
+        "capabilities": told["capabilities"],
+        "load": worker.load(now),
+        "last_heartbeat": worker.last_heartbeat(now).isoformat(),
     }
 
 
@@ -107,11 +114,11 @@ def gap(wanted: Wanted, workers: int) -> JsonObject:
     }
 
 
-def gaps(running: Mapping[str, list[Worker]]) -> JsonObject:
+def gaps(running: Mapping[str, list[Worker]], catalog: Catalog) -> JsonObject:
     """Every service of the catalogue: critical ones first, then warnings, then those that are well
     covered."""
     order = {"critical": 0, "warning": 1, "ok": 2}
-    rows = [gap(wanted, len(running.get(name, ()))) for name, wanted in CATALOG.items()]
+    rows = [gap(wanted, len(running.get(name, ()))) for name, wanted in catalog.items()]
     rows.sort(key=lambda row: (order[row["status"]], row["priority"]))
     by_status = {status: [row for row in rows if row["status"] == status] for status in order}
     return {

@@ -178,7 +178,8 @@ class Registration(Message):
 
 
 class RegistrationAnswer(Message):
-    """What the coordinator answers to a registration; `heartbeat_interval` in seconds."""
+    """What the coordinator answers to a registration; `heartbeat_interval` in seconds. `session` only if it was
+    signed (`proof`)."""
 
     status: Text = "registered"
     worker_id: WorkerId
@@ -188,21 +189,35 @@ class RegistrationAnswer(Message):
     assigned_containers: Annotated[list[Container], _valid_only(Container, MAX_SERVICES)] = []
     service_configs: Annotated[list[ServiceConfig], Field(max_length=MAX_SERVICES)] = []
     heartbeat_interval: Interval = 30.0
+    incarnation: int | None = None
+    session: Text | None = None
     message: Text = ""
 
 
+class Challenge(Message):
+    """GET /v1/challenge: what a registration must be signed with, see `proof`. Names, nonce and keys in base64url;
+    `signature` is the coordinator's."""
+
+    coordinator: Text
+    nonce: Text
+    exchange: Text
+    signature: Text
+
+
 class Heartbeat(Message):
-    """POST /api/worker/heartbeat. The fields after `services` are older agents', for dashboards."""
+    """POST /api/worker/heartbeat. The fields after `services` are older agents', for dashboards. `incarnation`
+    is from the answer to the registration: one of an earlier life is refused."""
 
     worker_id: WorkerId
+    incarnation: Annotated[int | None, Field(ge=0, le=2**53)] = None
     status: Annotated[Text, _or_default("healthy")] = "healthy"
     current_load: Load = 0.0
     services: Annotated[Reports | None, BeforeValidator(_reports)] = None
     available_memory: Annotated[Text | None, _informative(None)] = None
-    loaded_models: Annotated[list[Text], Field(max_length=MAX_SERVICES), _informative([])] = []
+    loaded_models: Annotated[list[Text], Field(max_length=MAX_SERVICES, default_factory=list), _informative([])]
     active_requests: Annotated[int, Field(ge=0, le=10**9), _informative(0)] = 0
     gpu_utilization: Annotated[float | None, Field(allow_inf_nan=False), _informative(None)] = None
-    services_status: Annotated[Object, _informative({})] = {}
+    services_status: Annotated[Object, Field(default_factory=dict), _informative({})]
     specialization: Annotated[Text | None, _informative(None)] = None
 
 
@@ -238,3 +253,22 @@ class WorkerList(Message):
     services: Annotated[list[ServiceName], Field(max_length=4096)] = []
     settled: bool | None = None
     etag: str | None = None
+
+
+class Change(Message):
+    """One event of the change feed; `kind` is a word of the coordinator's, of which there may be new ones."""
+
+    revision: int
+    kind: Text
+    at: Text = ""
+    worker_id: WorkerId | None = None
+    status: Text | None = None
+    detail: Text = ""
+
+
+class Changes(Message):
+    """GET /v1/events. `mark` is where to go on; `reset`: some are lost, read the list."""
+
+    mark: Text
+    reset: bool = False
+    events: Annotated[list[Change], _valid_only(Change, 10_000)] = []

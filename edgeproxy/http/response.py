@@ -159,6 +159,8 @@ def _settle_connection(head: ResponseHead, values: list[bytes]) -> None:
 def _settle_length(head: ResponseHead, to_head: bool) -> int:
     """RFC 9112 section 6.3. Where it lets us repair, the connection is not used again."""
     status = head.status
+    if head._codings:
+        _check_codings(head._codings)
     if status < 200 or status == 204 or status == 304 or to_head:
         if head.length != UNTIL_CLOSE and not head._codings and (to_head or status == 304):
             # What a GET would have sent: a fact about the resource here, not framing (RFC 9110 section 8.6).
@@ -168,7 +170,11 @@ def _settle_length(head: ResponseHead, to_head: bool) -> int:
         return head.length
     if head.length != UNTIL_CLOSE or head.minor == 0:
         head.keep_alive = False
-    codings = b",".join(head._codings).lower().split(b",")
-    if [coding.strip(b" \t") for coding in codings] == [b"chunked"]:
-        return UNTIL_CHUNKED
-    raise ProtocolError(BAD_RESPONSE, "a transfer coding other than chunked")
+    return UNTIL_CHUNKED
+
+
+def _check_codings(values: list[bytes]) -> None:
+    """Also of answers without a body: what is no coding there was not written by a server of HTTP."""
+    codings = b",".join(values).lower().split(b",")
+    if [coding.strip(b" \t") for coding in codings] != [b"chunked"]:
+        raise ProtocolError(BAD_RESPONSE, "a transfer coding other than chunked")

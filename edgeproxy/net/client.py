@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from edgeproxy.cache.store import Store
 from edgeproxy.clock import FOREVER
 from edgeproxy.errors import (
     BODY_TIMEOUT,
@@ -22,7 +23,11 @@ from edgeproxy.net.edge import Edge
 from edgeproxy.net.proxy_header import may_begin, read_proxy_header
 from edgeproxy.net.upload import UploadingConnection
 from edgeproxy.policy.address import Networks, is_trusted
+from edgeproxy.proxy.caching import consult, stored_answer
 from edgeproxy.proxy.exchange import TUNNEL, UNTIL_END, Exchange
+
+FIRST_REQUEST = 1.0
+"""Seconds that a connection without a request has left when the process leaves: a round trip, and a busy client."""
 
 
 class ClientConnection(UploadingConnection):
@@ -219,7 +224,7 @@ class ClientConnection(UploadingConnection):
             self._answer_preflight(exchange)
         elif exchange.route.local is not None:
             self._answer_locally(exchange, exchange.route.local)
-        else:
+        elif edge.cache is None or not self._answer_from_cache(exchange, edge.cache):
             edge.forwarder.start(exchange)
 
     def _answer_options(self, exchange: Exchange) -> None:
@@ -250,6 +255,23 @@ class ClientConnection(UploadingConnection):
             )
         )
         self.finish(exchange)
+
+    def _answer_from_cache(self, exchange: Exchange, cache: Store) -> bool:
+        edge = self.edge
+        found = consult(cache, exchange, edge.clock.now)
+        if found is None:
+            return False
+        if isinstance(found, Fault):
+            self.answer(exchange, found)
+            return True
+        exchange.close = exchange.close or not exchange.request_done or edge.draining
+        answer, body = stored_answer(found, exchange, edge.clock.now)
+        if body:
+            self.transport.writelines((answer, body))
+        else:
+            self.write(answer)
+        self.finish(exchange)
+        return True
 
     def _hold(self, data: bytes) -> None:
         """Pipelined requests wait until the one before is answered."""
@@ -363,9 +385,14 @@ class ClientConnection(UploadingConnection):
         self.edge.observer.ended(exchange)
 
     def drain(self) -> None:
-        """The process is leaving: a connection at rest ends now, one at work with its exchange."""
-        if self.exchange is None and not self.buffer and not self.lingering:
+        """The process is leaving: a connection at rest ends now, one at work with its exchange. One that has not asked
+        yet has been opened to ask: its request may be on its way, and gets a moment."""
+        if self.exchange is not None or self.buffer or self.lingering:
+            return
+        if self.requests:
             self.close()
+        else:
+            self.read_deadline = min(self.read_deadline, self.edge.clock.now + FIRST_REQUEST)
 
     def due(self, now: float) -> None:
         exchange = self.exchange

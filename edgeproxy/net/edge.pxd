@@ -12,7 +12,7 @@ from edgeproxy.telemetry.counters cimport Counters
 cdef list _LOW_DIGITS
 
 cdef class Edge:
-    cdef public object loop, dialer, date, departures
+    cdef public object loop, dialer, date, departures, cache
     cdef public Table table
     cdef public Limits limits
     cdef public Observer observer

@@ -8,6 +8,7 @@ import ssl
 from collections.abc import Callable
 from typing import Protocol
 
+from edgeproxy.cache.store import Store
 from edgeproxy.clock import Clock, DateField
 from edgeproxy.net.departures import Departures
 from edgeproxy.net.door import Door
@@ -58,6 +59,7 @@ class Edge:
         dialer: Dialer,
         report: Callable[[str], None],
         tls: ssl.SSLContext | None = None,
+        cache: Store | None = None,
         guard: Callable[[Clock], Guard] = _no_guard,
         door: Door | None = None,
     ) -> None:
@@ -70,6 +72,7 @@ class Edge:
         self.observer = observer
         self.counters = observer.counters
         self.dialer = dialer
+        self.cache = cache
         self.forwarder = Forwarder(dialer, self.clock, report)
         self.date = DateField()
         self.draining = False

@@ -80,7 +80,7 @@ class Limits:
         tunnel_idle: float = 3600.0,
         upstream_idle: float = 4.0,
         upstream_lifetime: float = 600.0,
-        upstream_resting: int = 64,
+        upstream_resting: int = 1024,
     ) -> None:
         self.bounds = bounds or Bounds()
         self.head_bytes = head_bytes

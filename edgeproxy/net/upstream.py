@@ -228,6 +228,8 @@ class UpstreamConnection(PooledConnection):
         exchange.bytes_out += len(payload)
         exchange.close = exchange.close or not exchange.request_done or self.edge.draining
         self.keep = head.keep_alive and exchange.request_done and not exchange.exclusive and not extra
+        if exchange.record is not None:
+            self._record(exchange, head, payload)
         exchange.client.write(response_start(exchange, head, payload, body is None))
         if body is None:
             self._complete(exchange)
@@ -238,6 +240,12 @@ class UpstreamConnection(PooledConnection):
         if body.left >= BULK_BYTES:
             self._try_bulk(exchange, body)
 
+    def _record(self, exchange: Exchange, head: ResponseHead, payload: bytes) -> None:
+        now = self.edge.clock.now
+        exchange.recorded = exchange.record.begin(exchange, head, now, self.edge.date.line(now))
+        if exchange.recorded:
+            exchange.record.add(payload)
+
     def _take_body(self, exchange: Exchange, body: BodyReader, data: bytes) -> None:
         try:
             payload, extra = body.feed(data)
@@ -245,6 +253,8 @@ class UpstreamConnection(PooledConnection):
             self._fail(exchange, error.fault, Stage.FORWARDED)
             return
         exchange.bytes_out += len(payload)
+        if exchange.recorded:
+            exchange.record.add(payload)
         if exchange.framing == CHUNKED:
             payload = response_payload(exchange, payload, body.done)
         if payload:
@@ -260,7 +270,13 @@ class UpstreamConnection(PooledConnection):
     def _try_bulk(self, exchange: Exchange, body: BodyReader) -> None:
         """The rest of a large body goes from socket to socket, once all before it is on its way."""
         client: Any = exchange.client
-        if exchange.framing == RAW and self.reading and able(client.transport) and able(self.transport):
+        if (
+            exchange.framing == RAW
+            and not exchange.recorded
+            and self.reading
+            and able(client.transport)
+            and able(self.transport)
+        ):
             self.begin_bulk(client, body.left)
 
     def bulk_moved(self, count: int) -> None:

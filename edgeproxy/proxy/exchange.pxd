@@ -33,19 +33,19 @@ cdef class Peer:
 @cython.final
 @cython.freelist(64)
 cdef class Exchange:
-    cdef public object fault
+    cdef public object fault, record
     cdef public Peer client, upstream
     cdef public double started
     cdef public Route route
     cdef public RequestHead head
     cdef public Worker worker
-    cdef public bytes request_id, path
+    cdef public bytes request_id, path, cache_status
     cdef public str answered_by, caller
     cdef public Source source
     cdef public bytes credentials, added
     cdef public bint cors, counted, preflight
     cdef public list unsent, kept, tried
-    cdef public bint idempotent, replayable, request_done, exclusive, raced, responding, close, finished
+    cdef public bint idempotent, replayable, request_done, exclusive, raced, recorded, responding, close, finished
     cdef public Py_ssize_t bytes_in, bytes_out, kept_bytes
     cdef public int failovers, status, framing
 

@@ -140,6 +140,7 @@ class Exchange:
         "answered_by",
         "bytes_in",
         "bytes_out",
+        "cache_status",
         "caller",
         "client",
         "close",
@@ -158,6 +159,8 @@ class Exchange:
         "path",
         "preflight",
         "raced",
+        "record",
+        "recorded",
         "replayable",
         "request_done",
         "request_id",
@@ -215,6 +218,9 @@ class Exchange:
         self.bytes_out = 0
         # One who wants to switch may already speak the other protocol: if it cannot, nobody knows what follows.
         self.close = not head.keep_alive or bool(head.websocket_key)
+        self.record: Any = None  # a Recorder, where the cache follows the answer,
+        self.recorded = False  # and this is whether it wants the body
+        self.cache_status = b""  # a field line
         self.fault: Fault | None = None
         self.finished = False
 

@@ -67,6 +67,8 @@ class Forwarder:
         if worker is not None:
             worker.succeeded()
         exchange.fault = None  # of an earlier attempt
+        if exchange.record is not None:
+            exchange.record.finish()
         exchange.client.finish(exchange)
 
     def failed(self, exchange: Exchange, fault: Fault, stage: Stage, reused: bool = False) -> None:

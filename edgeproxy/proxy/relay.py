@@ -105,6 +105,8 @@ def response_start(exchange: Exchange, head: ResponseHead, payload: bytes, done:
     """The status line and fields for the client, and what has come of the body, `done`: all of it; settles how the
     payload is framed from here on."""
     framing = _response_framing(exchange, head)
+    if exchange.cache_status:
+        framing += exchange.cache_status
     return b"".join(
         (
             _STATUS_LINES[head.status] or b"HTTP/1.1 %d %b\r\n" % (head.status, head.reason),

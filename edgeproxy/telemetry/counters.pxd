@@ -16,7 +16,7 @@ cdef class RouteCounts:
 
 cdef class Counters:
     cdef public dict routes, faults, callers
-    cdef public long long connections, open_connections
+    cdef public long long connections, open_connections, cache_hits, cache_misses, cache_bytes
 
     cpdef RouteCounts route(self, str name)
     cpdef fault(self, str name)

@@ -67,11 +67,21 @@ class Counters:
     """All counts of a process. `faults` are failures by name, the ones before any route was known included; `callers`
     are exchanges by the name of the key that was shown."""
 
-    __slots__ = ("callers", "connections", "faults", "open_connections", "routes")
+    __slots__ = (
+        "cache_bytes",
+        "cache_hits",
+        "cache_misses",
+        "callers",
+        "connections",
+        "faults",
+        "open_connections",
+        "routes",
+    )
 
     def __init__(self) -> None:
         self.routes: dict[str, RouteCounts] = {}
         self.faults: dict[str, int] = {}
+        self.cache_hits = self.cache_misses = self.cache_bytes = 0
         self.callers: dict[str, int] = {}
         self.connections = 0
         self.open_connections = 0
@@ -91,6 +101,7 @@ class Counters:
             "type": "counters",
             "routes": {name: counts.as_message() for name, counts in self.routes.items()},
             "faults": self.faults,
+            "cache": [self.cache_hits, self.cache_misses, self.cache_bytes],
             "callers": self.callers,
             "connections": self.connections,
             "open_connections": self.open_connections,
@@ -101,6 +112,10 @@ def total(messages: Iterable[Mapping[str, Any]]) -> Counters:
     """The sum of several processes' messages."""
     summed = Counters()
     for message in messages:
+        hits, misses, held = message["cache"]
+        summed.cache_hits += hits
+        summed.cache_misses += misses
+        summed.cache_bytes += held
         summed.connections += message["connections"]
         summed.open_connections += message["open_connections"]
         for name, count in message["faults"].items():

@@ -8,6 +8,7 @@ from typing import Any
 
 import h11
 
+from edgeproxy.cache.store import Store
 from edgeproxy.clock import Clock
 from edgeproxy.errors import CONNECT_FAILED, Fault
 from edgeproxy.net.client import ClientConnection
@@ -209,6 +210,7 @@ class World:
         workers: int = 1,
         limits: Limits | None = None,
         half_closes: bool = True,
+        cache: int = 0,
         **route: Any,
     ) -> None:
         self.script = script
@@ -223,6 +225,7 @@ class World:
         self.workers = [Worker(f"w{number}", f"10.0.0.{number}", 8000) for number in range(workers)]
         self.dialer = MockDialer()
         self.dialer.world = self
+        self.cache = Store(cache, 1024 * 1024, self.counters) if cache else None
         self.edge = self._edge(limits or Limits(), route)
         self.edge.start()
 
@@ -233,7 +236,9 @@ class World:
         observer = Observer(self.counters, self.lines, Clock(self.loop.time))  # type: ignore[arg-type]
         table = Table(nowhere, everything)
         guard = partial(Guard, rules=Rules(), instance="wire")
-        return Edge(self.loop, table, limits, observer, self.dialer, self.reports.append, guard=guard)  # type: ignore[arg-type]
+        report: Any = self.reports.append
+        dialer: Any = self.dialer
+        return Edge(self.loop, table, limits, observer, dialer, report, None, self.cache, guard=guard)  # type: ignore[arg-type]
 
     def client(self, trusted: Any = ()) -> FarClient:
         return FarClient(self, trusted)
