@@ -23,6 +23,7 @@ from edgeproxy.discovery.coordinator import CoordinatorSource
 from edgeproxy.discovery.feed import ChangeFeed
 from edgeproxy.discovery.health import HealthChecker
 from edgeproxy.discovery.policy import PolicyWatch
+from edgeproxy.discovery.sightings import EdgeHeartbeat, Sightings
 from edgeproxy.discovery.snapshot import Endpoint, Snapshot
 from edgeproxy.discovery.static import static_snapshot
 from edgeproxy.net.accept import Accepting
@@ -31,6 +32,8 @@ from edgeproxy.net.client import ClientConnection
 from edgeproxy.net.dial import NetworkDialer
 from edgeproxy.net.edge import Edge
 from edgeproxy.net.tls import ServerTls
+from edgeproxy.policy.affinity import session_reader
+from edgeproxy.policy.balance.choice import Balancing
 from edgeproxy.policy.reach import OPERATOR
 from edgeproxy.protection import Protection, new_door, new_memory, new_reach, read_policy
 from edgeproxy.proxy.observe import Observer
@@ -42,7 +45,7 @@ from edgeproxy.runtime.logs import get_logger
 from edgeproxy.runtime.memory import inherited_memory
 from edgeproxy.runtime.sockets import Bind, listen
 from edgeproxy.runtime.supervisor import Program, Supervisor
-from edgeproxy.settings import ProxySettings, network
+from edgeproxy.settings import ProxySettings, network, per_service
 from edgeproxy.telemetry.access import AccessLog
 from edgeproxy.telemetry.counters import Counters
 
@@ -114,15 +117,14 @@ class Host:
         self._have_list = bool(settings.upstreams)
         self._alive: dict[str, bool] = {}
         self._counts = ProcessCounts()
-        self._supervisor = Supervisor(
-            program, sockets, on_message=self._hear, on_exit=lambda _, pid: self._counts.ended(pid)
-        )
+        self._supervisor = Supervisor(program, sockets, on_message=self._hear, on_exit=lambda _, pid: self._ended(pid))
         self._health = HealthChecker(
             self._on_health,
             interval_s=settings.health_interval,
             reach=OPERATOR if settings.upstreams else new_reach(settings),
         )
         self._source: CoordinatorSource | None = None
+        self._sightings = Sightings()
 
     async def run(self, admin_socket: Any) -> int:
         async with AsyncExitStack() as stack:
@@ -139,6 +141,7 @@ class Host:
                 client = await self._new_client(stack)
                 background.start(self._new_source(client).run())
                 background.start(ChangeFeed(client, self._on_change).run())
+                background.start(EdgeHeartbeat(client, self._sightings.report).run())
             return await self._supervisor.run()
 
     def _use(self, pair: Pair) -> None:
@@ -163,6 +166,10 @@ class Host:
             refresh_s=self._settings.worker_list_refresh,
         )
         return self._source
+
+    def _ended(self, pid: int) -> None:
+        self._counts.ended(pid)
+        self._sightings.ended(pid)
 
     def _on_change(self) -> None:
         if self._source is not None:
@@ -207,6 +214,7 @@ class Host:
         endpoints = list(snapshot.all_endpoints())
         ids = {endpoint.id for endpoint in endpoints}
         self._alive = {identity: alive for identity, alive in self._alive.items() if identity in ids}
+        self._sightings.endpoints = {endpoint.id: endpoint for endpoint in endpoints}
         self._supervisor.broadcast(snapshot.to_message())
         self._health.update(endpoints)
 
@@ -217,6 +225,8 @@ class Host:
     def _hear(self, slot: int, message: Mapping[str, Any]) -> None:
         if message["type"] == "counters":
             self._counts.update(message["pid"], message)
+        elif message["type"] == "seen":
+            self._sightings.update(message["pid"], message["workers"])
         elif message["type"] == "failed":
             self._health.probe_soon(message["worker"])
             if self._source is not None:
@@ -248,7 +258,7 @@ async def serve(child: Child, settings: ProxySettings) -> None:
     counters = Counters()
     name = "edge-proxy" if settings.mode == "serve" else "load-balancer"
     routes = Routes(
-        counters, settings.balance, orjson.dumps({"status": "healthy", "service": name}), settings.max_replay
+        counters, _balancing(settings), orjson.dumps({"status": "healthy", "service": name}), settings.max_replay
     )
     loop = asyncio.get_running_loop()
     access_log = AccessLog() if settings.access_log == "json" else None
@@ -290,7 +300,7 @@ async def serve(child: Child, settings: ProxySettings) -> None:
     await accepting.begin()
     door.shut, door.open = accepting.pause, accepting.resume
     child.ready()
-    background = [loop.create_task(_send_counters(child, counters))]
+    background = [loop.create_task(_send_counters(child, counters, routes))]
     if store is not None:
         background.append(loop.create_task(store.run()))
     seconds = await child.until_drain()
@@ -304,6 +314,17 @@ async def serve(child: Child, settings: ProxySettings) -> None:
     await dialer.close()
     if access_log is not None:
         access_log.close()
+
+
+def _balancing(settings: ProxySettings) -> Balancing:
+    return Balancing(
+        strategies=per_service(settings.balance, str),
+        sessions=per_service(settings.affinity, session_reader),
+        max_in_flight=settings.max_in_flight,
+        queue=settings.queue,
+        queue_seconds=settings.queue_timeout,
+        processes=settings.processes,
+    )
 
 
 def _new_cache(settings: ProxySettings, counters: Counters) -> Store | None:
@@ -347,10 +368,11 @@ class _Reporter:
             self._child.send({"type": "failed", "worker": worker})
 
 
-async def _send_counters(child: Child, counters: Counters) -> None:
+async def _send_counters(child: Child, counters: Counters, routes: Routes) -> None:
     while True:
         await asyncio.sleep(1.0)
         child.send(counters.as_message())
+        child.send({"type": "seen", "workers": routes.seen()})
 
 
 async def _drain(edge: Edge, accepting: Accepting, seconds: float) -> None:

@@ -69,6 +69,7 @@ CLIENT_LEFT = _downstream("client_left", 499, "The client went away before the a
 # What stands between: no worker to ask.
 NO_WORKER = Fault("no_worker", 503, Source.PROXY, "No worker serves this at the moment", retry_after=2)
 OVERLOADED = Fault("overloaded", 503, Source.PROXY, "This edge has more to do than it can", retry_after=1)
+BUSY = Fault("workers_busy", 503, Source.PROXY, "All workers of this service are busy", retry_after=2)
 DRAINING = Fault("draining", 503, Source.PROXY, "This edge is shutting down", retry_after=1)
 
 NOT_STORED = Fault("not_stored", 504, Source.DOWNSTREAM, "Asked for a stored answer, and there is none")
@@ -81,6 +82,9 @@ RESET = _upstream("upstream_reset", 502, "The worker closed the connection befor
 RESET_REUSED = _upstream("upstream_reset_reused", 502, "The worker closed an idle connection", retry_after=0)
 RESPONSE_TIMEOUT = _upstream("response_timeout", 504, "The worker did not answer in time")
 STALLED = _upstream("upstream_stalled", 504, "The worker stopped in the middle of its answer")
+SILENT = _upstream("upstream_silent", 504, "The worker stopped answering", retry_after=1)
+TUNNEL_DOWN = _upstream("tunnel_down", 502, "The worker's tunnel does not reach it", retry_after=2)
+TUNNEL_FAILED = _upstream("tunnel_failed", 502, "The worker's tunnel lost the request", retry_after=1)
 BAD_RESPONSE = _upstream("bad_response", 502, "The worker's answer is not valid HTTP/1.1")
 TRUNCATED = _upstream("upstream_truncated", 502, "The worker's answer ended too early")
 

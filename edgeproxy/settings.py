@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Iterable
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self, TypeVar
 
 from pydantic import BeforeValidator, Field, SecretStr, field_validator, model_validator
 
 from edgeproxy.http.bounds import Bounds
 from edgeproxy.net.limits import Limits
+from edgeproxy.policy.affinity import session_reader
+from edgeproxy.policy.balance import STRATEGIES
 from edgeproxy.policy.cors import origin
 from edgeproxy.policy.notation import parse_limits
 from edgeproxy.policy.reach import ANY, AUTO
@@ -86,7 +89,22 @@ class ProxySettings(EnvironmentSettings):
         (), "UPSTREAMS", "comma list of URLs: serve these alone, on every path, without a coordinator"
     )
     service: str = _field("edge-proxy", "SERVICE", "the service whose workers `edgeproxy balance` spreads load over")
-    balance: Literal["round_robin"] = _field("round_robin", "BALANCE", "strategy that picks a worker")
+    balance: CommaList = _field(
+        ("round_robin",),
+        "BALANCE",
+        "strategy that picks a worker: round_robin, least_request, peak_ewma, prefix_affinity, prequal; "
+        "service=strategy after a comma for one service",
+    )
+    affinity: CommaList = _field(
+        (),
+        "AFFINITY",
+        "keep sessions at one worker: cookie:NAME or header:NAME; service=cookie:NAME for one service",
+    )
+    max_in_flight: int = _field(
+        0, "MAX_IN_FLIGHT", "requests at once for a worker that names no number; 0 is any number", ge=0, le=100000
+    )
+    queue: int = _field(1024, "QUEUE", "requests of a service that may wait while workers are full", ge=0, le=100000)
+    queue_timeout: Seconds = _field(10.0, "QUEUE_TIMEOUT", "seconds that such a request waits before it gets 503")
     worker_list_ttl: Seconds = _field(300.0, "WORKER_LIST_TTL", "seconds for which a cached worker list counts as good")
     worker_list_refresh: Seconds = _field(5.0, "WORKER_LIST_REFRESH", "seconds between questions for a newer list")
     health_interval: Seconds = _field(5.0, "HEALTH_INTERVAL", "seconds between two health checks of a worker")
@@ -181,7 +199,9 @@ class ProxySettings(EnvironmentSettings):
     client_lifetime: Seconds = _field(3600.0, "CLIENT_LIFETIME", "seconds for which a client connection is used")
     timeout_linger: Seconds = _field(2.0, "TIMEOUT_LINGER", "seconds for a refused client to read why")
     timeout_write: Seconds = _field(60.0, "TIMEOUT_WRITE", "seconds for a peer to read some of what waits for it")
-    timeout_connect: Seconds = _field(3.0, "TIMEOUT_CONNECT", "seconds for a worker to accept a connection")
+    timeout_connect: Seconds = _field(
+        1.0, "TIMEOUT_CONNECT", "seconds for a worker to accept a connection; three times that with TLS"
+    )
     timeout_first_byte: Seconds = _field(120.0, "TIMEOUT_FIRST_BYTE", "seconds for a worker to begin its answer")
     timeout_stream: Seconds = _field(60.0, "TIMEOUT_STREAM", "seconds between two pieces of an answer")
     timeout_tunnel: Seconds = _field(3600.0, "TIMEOUT_TUNNEL", "seconds for which a WebSocket may be silent")
@@ -242,6 +262,18 @@ class ProxySettings(EnvironmentSettings):
             network(text)
         return value
 
+    @field_validator("balance")
+    @classmethod
+    def _are_strategies(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        per_service(value, _strategy)
+        return value
+
+    @field_validator("affinity")
+    @classmethod
+    def _are_sessions(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        per_service(value, session_reader)
+        return value
+
     @model_validator(mode="after")
     def _has_both_or_none(self) -> Self:
         if (self.tls_cert is None) != (self.tls_key is None):
@@ -297,6 +329,29 @@ class BalancerSettings(ProxySettings):
     admin_port: int = _field(
         9090, "ADMIN_PORT", "port of the admin listener: /healthz /readyz /metrics", ge=0, le=65535
     )
+
+
+Meaning = TypeVar("Meaning")
+
+
+def per_service(parts: Iterable[str], meaning: Callable[[str], Meaning]) -> dict[str, Meaning]:
+    """`for-all, service=for-one` as a mapping, "" standing for all; ValueError says what is wrong."""
+    found: dict[str, Meaning] = {}
+    for part in parts:
+        service, equals, value = part.rpartition("=")
+        service, value = service.strip(), value.strip()
+        if equals and not service:
+            raise ValueError(f"{part[:100]!r} names no service before the =")
+        if service in found:
+            raise ValueError(f"{service or 'the default'} is set twice")
+        found[service] = meaning(value)
+    return found
+
+
+def _strategy(name: str) -> str:
+    if name not in STRATEGIES:
+        raise ValueError(f"{name[:100]!r} is no strategy: use {', '.join(STRATEGIES)}")
+    return name
 
 
 def network(text: str) -> IPv4Network | IPv6Network:

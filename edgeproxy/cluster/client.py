@@ -19,6 +19,8 @@ from edgeproxy.cluster import proof
 from edgeproxy.cluster.messages import (
     Challenge,
     Changes,
+    EdgeReport,
+    EdgeReportAnswer,
     Heartbeat,
     HeartbeatAnswer,
     Registration,
@@ -115,6 +117,11 @@ class CoordinatorClient:
         body = _dump(heartbeat)
         _, _, content = await self._ask("POST", "/api/worker/heartbeat", body, self._proof(proof.HEARTBEAT, body))
         return _parse(HeartbeatAnswer, content)
+
+    async def report(self, report: EdgeReport) -> EdgeReportAnswer:
+        """CoordinatorError with status 404 or 405: the coordinator is older than such reports."""
+        _, _, body = await self._ask("POST", "/api/edge/report", _dump(report))
+        return _parse(EdgeReportAnswer, body)
 
     async def unregister(self, worker_id: str) -> None:
         path = f"/api/worker/unregister/{quote(worker_id, safe='')}"

@@ -23,6 +23,7 @@ EXPECT = 7
 REQUEST_ID = 8
 KEEP_ALIVE = 9
 WEBSOCKET_ACCEPT = 10
+LOAD = 11  # what a worker says of itself to its balancer
 # Of those from here on the whole line is wanted, since it may go on.
 WITH_LINE = 16
 SINGLE = 16  # end-to-end, but a second one makes the message ambiguous
@@ -90,6 +91,7 @@ RESPONSE_KINDS: Mapping[bytes, int] = {
     b"trailer": DROP,
     b"x-request-id": DROP,
     b"sec-websocket-accept": WEBSOCKET_ACCEPT,
+    b"endpoint-load-metrics": LOAD,
     b"set-cookie": GUARDED,
     b"strict-transport-security": GUARDED,
     b"alt-svc": GUARDED,

@@ -12,6 +12,7 @@ from edgeproxy.http.fields import (
     CORS,
     GUARDED,
     KEEP_ALIVE,
+    LOAD,
     RESPONSE_FIELDS,
     TRANSFER_ENCODING,
     UPGRADE,
@@ -39,9 +40,9 @@ class ResponseHead(Notes):
     """A response as we understand it.
 
     `length` is the body's size in bytes, NO_BODY, UNTIL_CHUNKED or UNTIL_CLOSE. `fields` are the end-to-end field
-    lines, each with its CRLF; `guarded` those that only a trusted upstream may send, `cors` those that
-    the edge says itself where it has a policy for them. `idle_limit` is the worker's
-    own keep-alive timeout in seconds, 0 where it names none.
+    lines, each with its CRLF; `guarded` those that only a trusted upstream may send, `cors` those that the edge says
+    itself where it has a policy for them. `idle_limit` is the worker's own keep-alive timeout in seconds, 0 where it
+    names none; `load` is what it says of its load.
     """
 
     __slots__ = (
@@ -52,6 +53,7 @@ class ResponseHead(Notes):
         "idle_limit",
         "keep_alive",
         "length",
+        "load",
         "minor",
         "reason",
         "status",
@@ -72,6 +74,7 @@ class ResponseHead(Notes):
         self.websocket_accept = b""
         self.guarded = b""
         self.cors = b""
+        self.load = b""
         self._codings: list[bytes] | None = None
         self._connection: list[bytes] | None = None
 
@@ -96,6 +99,8 @@ class ResponseHead(Notes):
             self.upgrade = value
         elif kind == WEBSOCKET_ACCEPT:
             self.websocket_accept = value
+        elif kind == LOAD:
+            self.load = value
 
 
 def parse_response(data: bytes, end: int, to_head: bool, bounds: Bounds = USUAL) -> ResponseHead:

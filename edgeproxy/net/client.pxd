@@ -20,3 +20,4 @@ cdef class ClientConnection(UploadingConnection):
     cdef _begin(self, RequestHead head, bytes rest)
     cdef _hold(self, bytes data)
     cpdef finish(self, Exchange exchange)
+    cpdef follow(self, Exchange exchange)

@@ -311,6 +311,9 @@ class ClientConnection(UploadingConnection):
         if self.buffer or not self.reading:
             self._pump()
 
+    def follow(self, exchange: Exchange) -> None:
+        self.exchange = exchange
+
     def break_off(self, exchange: Exchange, fault: Fault) -> None:
         """The client must see that the answer is not whole: too few bytes, no last chunk, or a reset where only
         the end of the connection marks the end of the body (RFC 9112 section 8)."""

@@ -35,14 +35,14 @@ class NetworkDialer:
         return take(worker, self.edge.clock.now, exchange.idempotent)
 
     def dial(self, worker: Worker, exchange: Exchange, forwarder: Forwarder) -> None:
-        task = self.edge.loop.create_task(self._dial(worker, exchange, forwarder))
+        task = self.edge.loop.create_task(self._dial(worker, exchange, exchange.attempt, forwarder))
         self._dials.add(task)
         task.add_done_callback(self._dials.discard)
 
-    async def _dial(self, worker: Worker, exchange: Exchange, forwarder: Forwarder) -> None:
+    async def _dial(self, worker: Worker, exchange: Exchange, attempt: int, forwarder: Forwarder) -> None:
         outcome = await self._connect(worker)
         self.edge.clock.tick()
-        if exchange.finished:
+        if exchange.finished or exchange.attempt != attempt:
             if isinstance(outcome, UpstreamConnection):
                 outcome.rest()
         elif isinstance(outcome, UpstreamConnection):
@@ -54,7 +54,8 @@ class NetworkDialer:
         edge = self.edge
         reach = OPERATOR if worker.named else self._reach
         try:
-            async with asyncio.timeout(edge.limits.connect):
+            # A TLS handshake is two more round trips, and work for the other side.
+            async with asyncio.timeout(edge.limits.connect * (3 if worker.tls else 1)):
                 for address in await resolve(edge.loop, worker.host, worker.port, reach):
                     connection = await self._connect_to(address, worker)
                     if connection is not None:

@@ -73,7 +73,7 @@ class Edge:
         self.counters = observer.counters
         self.dialer = dialer
         self.cache = cache
-        self.forwarder = Forwarder(dialer, self.clock, report)
+        self.forwarder = Forwarder(dialer, self.clock, report, loop.call_later, observer.counters)
         self.date = DateField()
         self.draining = False
         self.scheme = b"https" if tls else b"http"

@@ -25,6 +25,7 @@ cdef class Peer:
     cdef public bint reused
 
     cpdef finish(self, Exchange exchange)
+    cpdef follow(self, Exchange exchange)
     cpdef begin(self, Exchange exchange)
     cpdef send(self, bytes payload)
     cpdef pause_reading(self)
@@ -35,7 +36,7 @@ cdef class Peer:
 cdef class Exchange:
     cdef public object fault, record
     cdef public Peer client, upstream
-    cdef public double started
+    cdef public double started, began, answer_by
     cdef public Route route
     cdef public RequestHead head
     cdef public Worker worker
@@ -45,6 +46,13 @@ cdef class Exchange:
     cdef public bytes credentials, added
     cdef public bint cors, counted, preflight
     cdef public list unsent, kept, tried
+    cdef public object held
+    cdef public unsigned long long key
+    cdef public Exchange rival
+    cdef Exchange _older, _newer
+    cdef public bint waiting, retrying, hedged
+    cdef public int attempt, patience
+    cdef public double queued_until
     cdef public bint idempotent, replayable, request_done, exclusive, raced, recorded, responding, close, finished
     cdef public Py_ssize_t bytes_in, bytes_out, kept_bytes
     cdef public int failovers, status, framing
@@ -53,4 +61,15 @@ cdef class Exchange:
     cdef _keep(self, bytes payload)
     cpdef forget(self)
     cpdef rewind(self)
+    cpdef double until(self, double deadline)
+    cpdef Exchange older(self)
+
+@cython.final
+cdef class Waiting:
+    cdef readonly Exchange newest
+    cdef readonly Py_ssize_t count
+
+    cpdef add(self, Exchange exchange)
+    @cython.locals(older=Exchange, newer=Exchange)
+    cpdef remove(self, Exchange exchange)
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from edgeproxy.http.answer import PROBLEM
-from edgeproxy.policy.balance import Strategy
+from edgeproxy.policy.affinity import KeyReader
+from edgeproxy.policy.balance.base import Strategy
 from edgeproxy.policy.rules import PLAIN_ROUTE, RoutePolicy
+from edgeproxy.policy.traffic import Traffic
 from edgeproxy.policy.worker import Worker
 from edgeproxy.telemetry.counters import RouteCounts
 
@@ -15,14 +17,30 @@ REPLAY_BYTES = 1024 * 1024
 
 
 class Pool:
-    """Equal workers and the strategy that chooses among them."""
+    """Equal workers and the strategy that chooses among them.
 
-    __slots__ = ("name", "strategy", "workers")
+    `traffic` lives longer than the pool: as long as the process. `reader` finds the key of a request by which the
+    strategy keeps like ones together; with `reads_body`, in the first bytes of its body.
+    """
 
-    def __init__(self, name: str, workers: Sequence[Worker], strategy: Strategy) -> None:
+    __slots__ = ("name", "reader", "reads_body", "strategy", "traffic", "workers")
+
+    def __init__(
+        self,
+        name: str,
+        workers: Sequence[Worker],
+        strategy: Strategy,
+        traffic: Traffic | None = None,
+        reader: KeyReader | None = None,
+        *,
+        reads_body: bool = False,
+    ) -> None:
         self.name = name
         self.workers = list(workers)
         self.strategy = strategy
+        self.traffic = traffic or Traffic()
+        self.reader = reader
+        self.reads_body = reads_body
 
 
 class Route:

@@ -65,7 +65,8 @@ class RouteCounts:
 
 class Counters:
     """All counts of a process. `faults` are failures by name, the ones before any route was known included; `callers`
-    are exchanges by the name of the key that was shown."""
+    are exchanges by the name of the key that was shown; `events` are what balancing did and saw, attempts that failed
+    among them, whether or not a user noticed."""
 
     __slots__ = (
         "cache_bytes",
@@ -73,6 +74,7 @@ class Counters:
         "cache_misses",
         "callers",
         "connections",
+        "events",
         "faults",
         "open_connections",
         "routes",
@@ -81,6 +83,7 @@ class Counters:
     def __init__(self) -> None:
         self.routes: dict[str, RouteCounts] = {}
         self.faults: dict[str, int] = {}
+        self.events: dict[str, int] = {}
         self.cache_hits = self.cache_misses = self.cache_bytes = 0
         self.callers: dict[str, int] = {}
         self.connections = 0
@@ -95,12 +98,16 @@ class Counters:
     def fault(self, name: str) -> None:
         self.faults[name] = self.faults.get(name, 0) + 1
 
+    def event(self, name: str) -> None:
+        self.events[name] = self.events.get(name, 0) + 1
+
     def as_message(self) -> dict[str, Any]:
         """For the pipe to the supervisor: cumulative counts as plain JSON."""
         return {
             "type": "counters",
             "routes": {name: counts.as_message() for name, counts in self.routes.items()},
             "faults": self.faults,
+            "events": self.events,
             "cache": [self.cache_hits, self.cache_misses, self.cache_bytes],
             "callers": self.callers,
             "connections": self.connections,
@@ -122,6 +129,8 @@ def total(messages: Iterable[Mapping[str, Any]]) -> Counters:
             summed.faults[name] = summed.faults.get(name, 0) + count
         for name, count in message["callers"].items():
             summed.callers[name] = summed.callers.get(name, 0) + count
+        for name, count in message["events"].items():
+            summed.events[name] = summed.events.get(name, 0) + count
         for name, route in message["routes"].items():
             _add_route(summed.route(name), route)
     return summed
