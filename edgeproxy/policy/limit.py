@@ -44,7 +44,7 @@ class LimitTable:
 
     def __init__(self, words: Words, first: int, places: int) -> None:
         buckets = places // WAYS
-        if buckets < 1 or buckets & (buckets - 1):
+        if buckets < 1 or buckets & (buckets - 1) or places % WAYS:
             raise ValueError("the places of a limit table are a power of two, at least eight")
         self._words = words
         self._first = first

@@ -58,7 +58,8 @@ def _look_up(store: Store, exchange: Exchange, now: float) -> Entry | Fault | by
     if head.method == b"OPTIONS" or head.length > 0 or head.length < NO_BODY or head.websocket_key or not asked.whole:
         return b"fwd=bypass"
     key = key_of(exchange)
-    entry = store.find(key, head.fields)
+    lines = head.fields + exchange.credentials if exchange.credentials else head.fields  # answers may vary by them
+    entry = store.find(key, lines)
     if entry is not None and fresh(asked, entry.lifetime, entry.age(now)):
         store.counters.cache_hits += 1
         return entry
@@ -66,7 +67,7 @@ def _look_up(store: Store, exchange: Exchange, now: float) -> Entry | Fault | by
     if asked.only_stored:
         return NOT_STORED
     if head.method == b"GET" and not asked.no_store:
-        exchange.record = Recording(store, key, asked, head.fields)
+        exchange.record = Recording(store, key, asked, lines)
     return _why(entry, asked)
 
 

@@ -36,7 +36,7 @@ def _record(exchange: Exchange, seconds: float) -> dict[str, object]:
         "url.path": exchange.path.decode("ascii"),
         "http.response.status_code": exchange.status,
         "http.route": exchange.route.name,
-        "duration_s": round(seconds, 6),
+        "duration_s": int(seconds * 1e6 + 0.5) / 1e6,
         "request_bytes": exchange.bytes_in,
         "response_bytes": exchange.bytes_out,
         "worker": exchange.answered_by,
