@@ -214,10 +214,11 @@ class Heartbeat(Message):
     current_load: Load = 0.0
     services: Annotated[Reports | None, BeforeValidator(_reports)] = None
     available_memory: Annotated[Text | None, _informative(None)] = None
-    loaded_models: Annotated[list[Text], Field(max_length=MAX_SERVICES, default_factory=list), _informative([])]
+    # by factory: pydantic copies other defaults deeply, with every heartbeat
+    loaded_models: Annotated[list[Text], Field(max_length=MAX_SERVICES), _informative([])] = Field(default_factory=list)
     active_requests: Annotated[int, Field(ge=0, le=10**9), _informative(0)] = 0
     gpu_utilization: Annotated[float | None, Field(allow_inf_nan=False), _informative(None)] = None
-    services_status: Annotated[Object, Field(default_factory=dict), _informative({})]
+    services_status: Annotated[Object, _informative({})] = Field(default_factory=dict)
     specialization: Annotated[Text | None, _informative(None)] = None
 
 
