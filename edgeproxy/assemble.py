@@ -22,19 +22,24 @@ from edgeproxy.cluster.services import SERVICES
 from edgeproxy.discovery.coordinator import CoordinatorSource
 from edgeproxy.discovery.feed import ChangeFeed
 from edgeproxy.discovery.health import HealthChecker
+from edgeproxy.discovery.policy import PolicyWatch
 from edgeproxy.discovery.snapshot import Endpoint, Snapshot
 from edgeproxy.discovery.static import static_snapshot
+from edgeproxy.net.accept import Accepting
 from edgeproxy.net.certificates import Pair, PairFiles, PairWatch
 from edgeproxy.net.client import ClientConnection
 from edgeproxy.net.dial import NetworkDialer
 from edgeproxy.net.edge import Edge
 from edgeproxy.net.tls import ServerTls
+from edgeproxy.policy.reach import OPERATOR
+from edgeproxy.protection import Protection, new_door, new_memory, new_reach, read_policy
 from edgeproxy.proxy.observe import Observer
 from edgeproxy.proxy.table import Table
 from edgeproxy.routes import COORDINATOR, Routes
 from edgeproxy.runtime.child import Child
 from edgeproxy.runtime.environment import ConfigurationError, reveal
 from edgeproxy.runtime.logs import get_logger
+from edgeproxy.runtime.memory import inherited_memory
 from edgeproxy.runtime.sockets import Bind, listen
 from edgeproxy.runtime.supervisor import Program, Supervisor
 from edgeproxy.settings import ProxySettings, network
@@ -54,6 +59,7 @@ def run(settings: ProxySettings, environment: Mapping[str, str]) -> int:
     """Supervise the program until it is told to end; the exit code. `environment` is what flags said."""
     snapshot = _first_snapshot(settings)
     certificates = _certificates(settings)
+    read_policy(settings)
     sockets = listen(Bind(settings.host, settings.port), settings.processes)
     admin = listen(Bind(settings.admin_host, settings.admin_port), 1)
     program = Program(
@@ -62,6 +68,7 @@ def run(settings: ProxySettings, environment: Mapping[str, str]) -> int:
         processes=settings.processes,
         drain_s=settings.drain,
         environment=environment,
+        memory=new_memory(settings),
     )
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         return runner.run(Host(settings, program, sockets, snapshot, certificates).run(admin[0]))
@@ -110,7 +117,11 @@ class Host:
         self._supervisor = Supervisor(
             program, sockets, on_message=self._hear, on_exit=lambda _, pid: self._counts.ended(pid)
         )
-        self._health = HealthChecker(self._on_health, interval_s=settings.health_interval)
+        self._health = HealthChecker(
+            self._on_health,
+            interval_s=settings.health_interval,
+            reach=OPERATOR if settings.upstreams else new_reach(settings),
+        )
         self._source: CoordinatorSource | None = None
 
     async def run(self, admin_socket: Any) -> int:
@@ -122,6 +133,8 @@ class Host:
             if self._certificates is not None:
                 self._use(self._certificates.pair)
                 background.start(self._certificates.run(self._use))
+            if self._settings.policy is not None:
+                background.start(PolicyWatch(self._settings.policy, self._supervisor.broadcast).run())
             if not self._settings.upstreams:
                 client = await self._new_client(stack)
                 background.start(self._new_source(client).run())
@@ -239,19 +252,30 @@ async def serve(child: Child, settings: ProxySettings) -> None:
     )
     loop = asyncio.get_running_loop()
     access_log = AccessLog() if settings.access_log == "json" else None
-    dialer = NetworkDialer()
+    dialer = NetworkDialer(new_reach(settings))
     report = _Reporter(child, loop)
-    table = _build_table(routes, settings, _first_snapshot(settings))
     tls = ServerTls(counters) if settings.tls_files else None
     observer = Observer(counters, access_log, Clock(monotonic))
-    cache = _new_store(settings, counters)
-    edge = Edge(loop, table, settings.limits, observer, dialer, report, tls, cache)
+    store = _shared_store(settings, counters)
+    protection = Protection(settings, inherited_memory(), counters, store.leases if store else None)
+    routes.policies = protection.policies
+    snapshot = _first_snapshot(settings)
+    table = _build_table(routes, settings, snapshot)
+    door = new_door(settings, counters)
+    cache = _new_cache(settings, counters)
+    edge = Edge(loop, table, settings.limits, observer, dialer, report, tls, cache, protection.build, door)
     dialer.edge = edge
     edge.start()
 
     def on_message(message: Mapping[str, Any]) -> None:
+        nonlocal snapshot
         if message["type"] == "snapshot":
-            edge.table = _build_table(routes, settings, Snapshot.from_message(message))
+            snapshot = Snapshot.from_message(message)
+            edge.table = _build_table(routes, settings, snapshot)
+        elif message["type"] in ("policy", "jwks"):
+            protection.hear(message)
+            routes.policies = protection.policies
+            edge.table = _build_table(routes, settings, snapshot)
         elif message["type"] == "health":
             routes.probed(message["alive"])
         elif message["type"] == "purge" and cache is not None:
@@ -262,15 +286,19 @@ async def serve(child: Child, settings: ProxySettings) -> None:
     child.on_message = on_message
     trusted = [network(text) for text in settings.trusted_proxies]
     options = await tls.server_options(settings.limits) if tls else {}
-    servers = [
-        await loop.create_server(lambda: ClientConnection(edge, trusted), sock=sock, **options)  # type: ignore[arg-type,return-value]
-        for sock in child.sockets
-    ]
+    accepting = Accepting(loop, lambda: ClientConnection(edge, trusted), child.sockets, options)
+    await accepting.begin()
+    door.shut, door.open = accepting.pause, accepting.resume
     child.ready()
-    reports = loop.create_task(_send_counters(child, counters))
+    background = [loop.create_task(_send_counters(child, counters))]
+    if store is not None:
+        background.append(loop.create_task(store.run()))
     seconds = await child.until_drain()
-    await _drain(edge, servers, seconds)
-    reports.cancel()
+    await _drain(edge, accepting, seconds)
+    for task in background:
+        task.cancel()
+    if store is not None:
+        await store.close()
     child.send(counters.as_message())
     edge.stop()
     await dialer.close()
@@ -278,10 +306,20 @@ async def serve(child: Child, settings: ProxySettings) -> None:
         access_log.close()
 
 
-def _new_store(settings: ProxySettings, counters: Counters) -> Store | None:
+def _new_cache(settings: ProxySettings, counters: Counters) -> Store | None:
     """This process's share of the cache."""
     share = settings.cache // settings.processes
     return Store(share, settings.cache_max_entry, counters) if share else None
+
+
+def _shared_store(settings: ProxySettings, counters: Counters) -> Any:
+    """What several machines share their limits by, where the operator has named one."""
+    url = reveal(settings.shared_store_url)
+    if url is None:
+        return None
+    from edgeproxy.net.store import SharedStore  # its client library takes a while to load
+
+    return SharedStore(url, counters.fault)
 
 
 def _build_table(routes: Routes, settings: ProxySettings, snapshot: Snapshot) -> Table:
@@ -315,11 +353,11 @@ async def _send_counters(child: Child, counters: Counters) -> None:
         child.send(counters.as_message())
 
 
-async def _drain(edge: Edge, servers: list[asyncio.Server], seconds: float) -> None:
+async def _drain(edge: Edge, accepting: Accepting, seconds: float) -> None:
     """Stop accepting; connections at rest end now, those at work with their exchange or at the deadline."""
     edge.draining = True
-    for server in servers:
-        server.close()
+    edge.door.open = edge.door.shut = accepting.pause
+    accepting.pause()
     edge.drain()
     deadline = edge.clock.tick() + seconds
     while edge.clients and edge.clock.tick() < deadline:

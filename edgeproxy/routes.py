@@ -8,6 +8,7 @@ from edgeproxy.cluster.services import ALIASES
 from edgeproxy.discovery.snapshot import STATIC_POOL, Endpoint, Snapshot
 from edgeproxy.http.answer import OPENAI, PROBLEM
 from edgeproxy.policy.balance import STRATEGIES, Strategy
+from edgeproxy.policy.rules import PASS, PLAIN_ROUTE, RoutePolicy
 from edgeproxy.policy.worker import Worker
 from edgeproxy.proxy.table import REPLAY_BYTES, Pool, Route, Table
 from edgeproxy.telemetry.counters import Counters
@@ -24,6 +25,9 @@ _IDEMPOTENT: Mapping[str, frozenset[bytes]] = {
 }
 _NONE: frozenset[bytes] = frozenset()
 
+# Agents show the coordinator's own secret there, and it judges them itself.
+_USUAL_POLICIES: Mapping[str, RoutePolicy] = {"api": RoutePolicy(open=True, credentials=PASS)}
+
 # The OpenAI clients' paths go on as they are.
 _OPENAI_PREFIXES = ((b"/v1/embeddings", "rag-embeddings"), (b"/v1/", "llm-inference"))
 
@@ -37,12 +41,14 @@ class Routes:
         self._health = health
         self._replay_bytes = replay_bytes
         self._workers: dict[str, Worker] = {}
+        self.policies: Mapping[str, RoutePolicy] = {}
+        """What the operator asks of each route, by its name; for the tables from now on."""
         self._strategies: dict[str, Strategy] = {}
 
     def edge(self, snapshot: Snapshot, coordinators: Iterable[Endpoint]) -> Table:
         """Paths of the edge proxy: `/service/{name}/...`, `/v1/...`, `/api/...`, `/health`."""
         coordinators = list(coordinators)
-        self._keep([*snapshot.all_endpoints(), *coordinators])
+        self._keep(snapshot.all_endpoints(), named=coordinators)
         pools = {name: self._pool(name, snapshot.endpoints.get(name, ())) for name in snapshot.known_services}
         services = {name.encode(): self._service(name, name, pool) for name, pool in pools.items()}
         for alias, name in ALIASES.items():
@@ -71,7 +77,7 @@ class Routes:
 
     def stand_alone(self, snapshot: Snapshot) -> Table:
         """Every path goes to the upstreams that the operator named, who trusts them."""
-        self._keep(snapshot.all_endpoints())
+        self._keep((), named=snapshot.all_endpoints())
         pool = self._pool(STATIC_POOL, snapshot.endpoints.get(STATIC_POOL, ()))
         return Table(self._nowhere(), self._trusted(STATIC_POOL, pool))
 
@@ -82,14 +88,18 @@ class Routes:
             if worker is not None:
                 worker.probed(alive)
 
-    def _keep(self, endpoints: Iterable[Endpoint]) -> None:
-        """Workers that stay keep what is known of them; the connections of others run out by themselves."""
+    def _keep(self, listed: Iterable[Endpoint], named: Iterable[Endpoint] = ()) -> None:
+        """Workers that stay keep what is known of them; the connections of others run out by themselves. `named`
+        are those that the operator wrote, who may be anywhere."""
         kept: dict[str, Worker] = {}
-        for endpoint in endpoints:
+        named = list(named)
+        for endpoint in (*listed, *named):
             worker = self._workers.get(endpoint.id)
             kept[endpoint.id] = worker or Worker(
                 endpoint.id, endpoint.host, endpoint.port, endpoint.tls, endpoint.base_path.encode("ascii")
             )
+        for endpoint in named:
+            kept[endpoint.id].named = True
         self._workers = kept
 
     def _pool(self, name: str, endpoints: Iterable[Endpoint]) -> Pool:
@@ -106,6 +116,7 @@ class Routes:
             strip=strip,
             dialect=dialect,
             idempotent=_IDEMPOTENT.get(service, _NONE),
+            policy=self._policy(service),
             replay_bytes=self._replay_bytes,
         )
 
@@ -113,10 +124,20 @@ class Routes:
         return self._route(service, pool, strip=len("/service/") + len(shown))
 
     def _trusted(self, name: str, pool: Pool) -> Route:
-        return Route(name, self._counters.route(name), pool, trusted=True, replay_bytes=self._replay_bytes)
+        return Route(
+            name,
+            self._counters.route(name),
+            pool,
+            trusted=True,
+            replay_bytes=self._replay_bytes,
+            policy=self._policy(name),
+        )
 
     def _nowhere(self) -> Route:
-        return Route("none", self._counters.route("none"))
+        return Route("none", self._counters.route("none"), policy=self._policy("none"))
+
+    def _policy(self, name: str) -> RoutePolicy:
+        return self.policies.get(name) or _USUAL_POLICIES.get(name, PLAIN_ROUTE)
 
     def _local_health(self) -> Route:
         return Route("health", self._counters.route("health"), local=self._health)

@@ -11,6 +11,9 @@ from pydantic import BeforeValidator, Field, SecretStr, field_validator, model_v
 
 from edgeproxy.http.bounds import Bounds
 from edgeproxy.net.limits import Limits
+from edgeproxy.policy.cors import origin
+from edgeproxy.policy.notation import parse_limits
+from edgeproxy.policy.reach import ANY, AUTO
 from edgeproxy.runtime.cpu import usable_cores
 from edgeproxy.runtime.environment import CommaList, EnvironmentSettings
 
@@ -97,7 +100,59 @@ class ProxySettings(EnvironmentSettings):
     )
 
     trusted_proxies: CommaList = _field(
-        (), "TRUSTED_PROXIES", "comma list of CIDRs whose X-Forwarded-* and X-Request-ID are believed"
+        (),
+        "TRUSTED_PROXIES",
+        "comma list of CIDRs whose Forwarded, X-Forwarded-*, CF-Connecting-IP, X-Request-ID and PROXY are believed",
+    )
+    api_keys: SecretStr | None = _field(
+        None, "API_KEYS", "comma list of keys, one of which users must show (Authorization: Bearer, or X-API-Key)"
+    )
+    policy: Path | None = _field(
+        None, "POLICY", "TOML file of named keys, limits and rules of services, JWT; read again when it changes"
+    )
+    rate_limit: str | None = _field(
+        None,
+        "RATE_LIMIT",
+        "of one key or address, e.g. 100/second;burst=200, or off (default 200/second;burst=1000, not over loopback)",
+    )
+    rate_limit_fields: bool = _field(False, "RATE_LIMIT_FIELDS", "say what is left of a limit in RateLimit fields")
+    limit_keys: int = _field(
+        2**18,
+        "LIMIT_KEYS",
+        "addresses and keys that are counted at once, a power of two: 16 bytes each",
+        ge=8,
+        le=2**26,
+    )
+    shared_store_url: SecretStr | None = Field(
+        None,
+        validation_alias="SHARED_STORE_URL",
+        description="redis:// or valkey:// store that several machines share their limits by",
+    )
+    cors_origins: CommaList = _field((), "CORS_ORIGINS", "comma list of origins whose pages may call us, or *")
+    cors_credentials: bool = _field(False, "CORS_CREDENTIALS", "their calls may carry cookies; not with *")
+    worker_networks: CommaList = _field(
+        ("auto",),
+        "WORKER_NETWORKS",
+        "private networks that listed workers may be in: CIDRs, any, or auto (those that the coordinator is in)",
+    )
+    hosts: CommaList = _field((), "HOSTS", "comma list of host names that are served (default: any)")
+    security_fields: bool = _field(
+        False,
+        "SECURITY_FIELDS",
+        "add nosniff, X-Frame-Options, Referrer-Policy, with TLS Strict-Transport-Security too",
+    )
+    allow: CommaList = _field(
+        ("127.0.0.0/8", "::1"), "ALLOW", "comma list of CIDRs that are never banned, nor bound in their connections"
+    )
+    deny: CommaList = _field((), "DENY", "comma list of CIDRs that are never served")
+    ban: str = _field(
+        "200/minute", "BAN", "violations (400, 401, 408, 429) for which an address is shut out for a while, or off"
+    )
+    max_connections: int = _field(
+        0, "MAX_CONNECTIONS", "client connections of this machine (default: as descriptors allow)", ge=0
+    )
+    max_connections_per_address: int = _field(
+        512, "MAX_CONNECTIONS_PER_ADDRESS", "client connections of one address, in each process", ge=1
     )
     max_body: Size = _field(100 * 1024 * 1024, "MAX_BODY", "largest request body, e.g. 100MiB", ge=0)
     max_head: Size = _field(16 * 1024, "MAX_HEAD", "largest request head", ge=512)
@@ -134,7 +189,53 @@ class ProxySettings(EnvironmentSettings):
     upstream_lifetime: Seconds = _field(600.0, "UPSTREAM_LIFETIME", "seconds for which a worker's connection is used")
     upstream_resting: int = _field(1024, "UPSTREAM_RESTING", "connections that may rest for one worker", ge=0)
 
-    @field_validator("trusted_proxies")
+    @field_validator("cors_origins")
+    @classmethod
+    def _are_origins(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(origin(text) for text in value)
+
+    @field_validator("rate_limit", "ban")
+    @classmethod
+    def _is_rate(cls, value: str | None) -> str | None:
+        if value is not None:
+            parse_limits(value, "check")
+        return value
+
+    @field_validator("worker_networks")
+    @classmethod
+    def _are_reach(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for text in value:
+            if text not in (ANY, AUTO):
+                network(text)
+        return value
+
+    @field_validator("limit_keys")
+    @classmethod
+    def _is_power(cls, value: int) -> int:
+        if value & (value - 1):
+            raise ValueError("must be a power of two such as 262144")
+        return value
+
+    @field_validator("shared_store_url")
+    @classmethod
+    def _is_store(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and not value.get_secret_value().startswith(("redis://", "rediss://", "valkey://")):
+            raise ValueError("must begin with redis://, rediss:// or valkey://")
+        return value
+
+    @model_validator(mode="after")
+    def _names_whose_cookies(self) -> Self:
+        if self.cors_credentials and "*" in self.cors_origins:
+            raise ValueError(f"{PREFIX}CORS_CREDENTIALS needs {PREFIX}CORS_ORIGINS by name: with * any page could read")
+        return self
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """Those of EDGEPROXY_API_KEYS."""
+        listed = self.api_keys.get_secret_value().split(",") if self.api_keys else ()
+        return tuple(key.strip() for key in listed if key.strip())
+
+    @field_validator("trusted_proxies", "allow", "deny")
     @classmethod
     def _are_networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         for text in value:

@@ -17,6 +17,8 @@ import aiohttp
 from yarl import URL
 
 from edgeproxy.discovery.snapshot import Endpoint
+from edgeproxy.net.resolve import ReachResolver, literal
+from edgeproxy.policy.reach import OPERATOR, Reach
 
 log = logging.getLogger(__name__)
 
@@ -70,10 +72,12 @@ class HealthChecker:
         timeout_s: float = 3.0,
         fall: int = 3,
         rise: int = 2,
+        reach: Reach = OPERATOR,
     ) -> None:
         self._on_health = on_health
         self._interval = interval_s
         self._timeout = aiohttp.ClientTimeout(total=timeout_s)
+        self._reach = reach
         self._fall, self._rise = fall, rise
         self._slots = asyncio.Semaphore(AT_ONCE)
         self._targets: dict[str, Target] = {}
@@ -99,7 +103,7 @@ class HealthChecker:
 
     async def run(self) -> None:
         # a fresh connection each time: a listener that no longer accepts must not hide behind a kept one
-        connector = aiohttp.TCPConnector(limit=AT_ONCE, force_close=True)
+        connector = aiohttp.TCPConnector(limit=AT_ONCE, force_close=True, resolver=ReachResolver(self._reach))
         async with (
             aiohttp.ClientSession(
                 connector=connector,
@@ -150,6 +154,8 @@ class HealthChecker:
 
     async def _check(self, url: str) -> bool:
         assert self._session is not None
+        if literal(url) and not self._reach.allows(literal(url)):
+            return False  # aiohttp asks no resolver for an address
         try:
             async with self._session.get(URL(url, encoded=True), allow_redirects=False) as response:
                 await _read_some(response.content)

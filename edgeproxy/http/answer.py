@@ -38,12 +38,20 @@ def error_body(fault: Fault, detail: str, request_id: bytes, dialect: str) -> by
 
 
 def error_answer(
-    fault: Fault, detail: str, request_id: bytes, dialect: str, date: bytes, close: bool, to_head: bool
+    fault: Fault,
+    detail: str,
+    request_id: bytes,
+    dialect: str,
+    date: bytes,
+    close: bool,
+    to_head: bool,
+    added: bytes = b"",
 ) -> bytes:
-    """One whole response, head and body; `date` is a field line with CRLF, `to_head` leaves the body out."""
+    """One whole response, head and body; `date` and `added` are field lines with CRLF, `to_head` leaves the body
+    out."""
     body = error_body(fault, detail, request_id, dialect)
     lines = [
-        STATUS_LINES[fault.status] + date + b"Content-Type: " + _CONTENT_TYPES[dialect],
+        STATUS_LINES[fault.status] + date + added + b"Content-Type: " + _CONTENT_TYPES[dialect],
         b"Content-Length: %d" % len(body),
         b"Cache-Control: no-store",
         b"X-Request-ID: " + request_id,
@@ -58,18 +66,27 @@ def error_answer(
     return head if to_head else head + body
 
 
-def plain_answer(body: bytes, content_type: bytes, request_id: bytes, date: bytes, close: bool, to_head: bool) -> bytes:
+def plain_answer(
+    body: bytes, content_type: bytes, request_id: bytes, date: bytes, close: bool, to_head: bool, added: bytes = b""
+) -> bytes:
     """A 200 of the edge's own, such as `/health`."""
     head = b"".join(
         (
             STATUS_LINES[200],
             date,
+            added,
             b"Content-Type: %b\r\nContent-Length: %d\r\nCache-Control: no-store\r\n" % (content_type, len(body)),
             b"X-Request-ID: %b\r\n" % request_id,
             b"Connection: close\r\n\r\n" if close else b"\r\n",
         )
     )
     return head if to_head else head + body
+
+
+def preflight_answer(added: bytes, request_id: bytes, date: bytes, close: bool) -> bytes:
+    """To a CORS preflight; a 204 has no body and no length (RFC 9110 section 8.6)."""
+    ending = b"Connection: close\r\n\r\n" if close else b"\r\n"
+    return b"%b%b%bX-Request-ID: %b\r\n%b" % (STATUS_LINES[204], date, added, request_id, ending)
 
 
 def options_answer(request_id: bytes, date: bytes, close: bool) -> bytes:

@@ -3,7 +3,7 @@ cdef class Worker:
     cdef public str id, host
     cdef public bytes base_path, origin, line_end
     cdef public int port, failures, in_flight
-    cdef public bint tls, probed_down
+    cdef public bint tls, probed_down, named
     cdef public double left_out_until, idle_limit
     cdef public list idle
 

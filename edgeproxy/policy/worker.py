@@ -30,6 +30,7 @@ class Worker:
         "in_flight",
         "left_out_until",
         "line_end",
+        "named",
         "origin",
         "port",
         "probed_down",
@@ -49,6 +50,8 @@ class Worker:
         """What the Host field of a request to it says."""
         self.line_end = b" HTTP/1.1\r\nHost: " + self.origin + b"\r\n"
         """From behind the target to the end of the Host field."""
+        self.named = False
+        """By the operator: then it may be anywhere."""
         # observed
         self.in_flight = 0
         self.failures = 0

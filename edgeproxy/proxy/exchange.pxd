@@ -2,6 +2,8 @@
 cimport cython
 
 from edgeproxy.http.request cimport RequestHead
+from edgeproxy.policy.address cimport Source
+from edgeproxy.policy.keys cimport Caller
 from edgeproxy.policy.worker cimport Worker
 from edgeproxy.proxy.table cimport Route, Table
 
@@ -14,8 +16,10 @@ cpdef bytes path_of(bytes target)
 cdef class Exchange
 
 cdef class Peer:
-    cdef public object write, trusted
-    cdef public str address
+    cdef public object write, trusted, credential_rules
+    cdef public Source source
+    cdef public Caller caller
+    cdef public bytes credential, loop
     cdef public bytes forwarded, host, ours
     cdef public int minor
     cdef public bint reused
@@ -36,7 +40,10 @@ cdef class Exchange:
     cdef public RequestHead head
     cdef public Worker worker
     cdef public bytes request_id, path, cache_status
-    cdef public str answered_by
+    cdef public str answered_by, caller
+    cdef public Source source
+    cdef public bytes credentials, added
+    cdef public bint cors, counted, preflight
     cdef public list unsent, kept, tried
     cdef public bint idempotent, replayable, request_done, exclusive, raced, recorded, responding, close, finished
     cdef public Py_ssize_t bytes_in, bytes_out, kept_bytes

@@ -7,10 +7,15 @@ from typing import Any
 
 from edgeproxy.errors import Fault
 from edgeproxy.http.request import GET, IDEMPOTENT, RequestHead
+from edgeproxy.policy.address import Source
+from edgeproxy.policy.keys import Caller
 from edgeproxy.policy.worker import Worker
 from edgeproxy.proxy.table import Table
 
 _QUESTION_MARK = 63
+
+NOWHERE = Source("", 0)
+"""Of a connection that is not one yet."""
 
 # How payload is framed on its way to the client.
 RAW = 0
@@ -26,17 +31,34 @@ class Peer:
     `write(data)` sends bytes as they are.
     """
 
-    __slots__ = ("address", "forwarded", "host", "minor", "ours", "reused", "trusted", "write")
+    __slots__ = (
+        "caller",
+        "credential",
+        "credential_rules",
+        "forwarded",
+        "host",
+        "loop",
+        "minor",
+        "ours",
+        "reused",
+        "source",
+        "trusted",
+        "write",
+    )
 
     def __init__(self) -> None:
         self.write: Any = None
         # of a client
-        self.address = ""
+        self.source: Source = NOWHERE
         self.forwarded = b""  # field lines with CRLF that say who it is
         self.trusted: Any = False  # whether its own word about the client is believed
         self.host = b""  # what its last request was for, in which version,
         self.minor = -1
         self.ours = b""  # and the fields that we added to it
+        self.loop = b""  # the field line by which we know our own requests again
+        self.caller: Caller | None = None  # who it was that showed this credential, by these rules
+        self.credential = b""
+        self.credential_rules: Any = None
         # of a worker
         self.reused = False
 
@@ -114,12 +136,17 @@ class Exchange:
     """State of one request, grouped by what it belongs to."""
 
     __slots__ = (
+        "added",
         "answered_by",
         "bytes_in",
         "bytes_out",
         "cache_status",
+        "caller",
         "client",
         "close",
+        "cors",
+        "counted",
+        "credentials",
         "exclusive",
         "failovers",
         "fault",
@@ -130,6 +157,7 @@ class Exchange:
         "kept",
         "kept_bytes",
         "path",
+        "preflight",
         "raced",
         "record",
         "recorded",
@@ -138,6 +166,7 @@ class Exchange:
         "request_id",
         "responding",
         "route",
+        "source",
         "started",
         "status",
         "tried",
@@ -159,6 +188,15 @@ class Exchange:
             or head.method in IDEMPOTENT
             or (head.method == b"POST" and bool(route.idempotent) and self.path[route.strip :] in route.idempotent)
         )
+        # guard
+        self.source = client.source
+        self.caller = ""  # the name of the key that was shown
+        self.credentials = head.credentials  # what the worker sees of them
+        self.added = b""  # field lines of the edge's own for the answer, whoever gives it
+        self.cors = False  # they say which pages may read it
+        self.preflight = False  # they are the answer
+        self.counted = False  # by the shed
+        # body
         self.request_done = True
         self.exclusive = False  # its connections are not used again
         self.bytes_in = 0

@@ -30,6 +30,7 @@ def request_head(exchange: Exchange, worker: Worker) -> bytes:
             _target(head.target, exchange.route.strip),
             worker.line_end,
             head.fields,
+            exchange.credentials,
             _request_framing(head),
             _ours(exchange.client, head),
             exchange.request_id,
@@ -43,10 +44,10 @@ def _ours(client: Peer, head: RequestHead) -> bytes:
     then they are all the same."""
     if client.trusted and head.forwarded:
         forwarded, host = _with_earlier_proxies(head, client.forwarded)
-        return _written(head, forwarded, host)
+        return _written(head, client.loop + forwarded, host)
     if client.host != head.host or client.minor != head.minor:
         client.host, client.minor = head.host, head.minor
-        client.ours = _written(head, client.forwarded, head.host)
+        client.ours = _written(head, client.loop + client.forwarded, head.host)
     return client.ours
 
 
@@ -111,6 +112,8 @@ def response_start(exchange: Exchange, head: ResponseHead, payload: bytes, done:
             _STATUS_LINES[head.status] or b"HTTP/1.1 %d %b\r\n" % (head.status, head.reason),
             head.fields,
             head.guarded if exchange.route.trusted else b"",
+            b"" if exchange.cors else head.cors,
+            exchange.added,
             framing,
             _VIA_AND_ID if head.minor == 1 else _VIA_1_0_AND_ID,
             exchange.request_id,

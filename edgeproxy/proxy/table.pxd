@@ -1,4 +1,5 @@
 # Types of the compiled way; the source is the .py beside it.
+from edgeproxy.policy.rules cimport RoutePolicy
 from edgeproxy.telemetry.counters cimport RouteCounts
 
 cdef class Pool:
@@ -14,6 +15,7 @@ cdef class Route:
     cdef readonly object idempotent
     cdef readonly bint trusted
     cdef readonly bytes local
+    cdef readonly RoutePolicy policy
 
 cdef class Table:
     cdef readonly Route nowhere, everything

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from edgeproxy.http.answer import PROBLEM
 from edgeproxy.policy.balance import Strategy
+from edgeproxy.policy.rules import PLAIN_ROUTE, RoutePolicy
 from edgeproxy.policy.worker import Worker
 from edgeproxy.telemetry.counters import RouteCounts
 
@@ -31,10 +32,21 @@ class Route:
     to the worker and without query, whose POST may be repeated, since it only costs compute (RFC 9110 section
     9.2.2). `trusted` upstreams may send fields that speak for the whole site. `local` is the body of an answer
     that needs no worker. `replay_bytes` of a request body are kept for another attempt; a larger one is sent once.
-    `counts` live longer than the route: as long as the process.
+    `policy` is what is asked of them before they go on. `counts` live longer than the route: as long as the process.
     """
 
-    __slots__ = ("counts", "dialect", "idempotent", "local", "name", "pool", "replay_bytes", "strip", "trusted")
+    __slots__ = (
+        "counts",
+        "dialect",
+        "idempotent",
+        "local",
+        "name",
+        "policy",
+        "pool",
+        "replay_bytes",
+        "strip",
+        "trusted",
+    )
 
     def __init__(
         self,
@@ -47,6 +59,7 @@ class Route:
         idempotent: frozenset[bytes] = frozenset(),
         trusted: bool = False,
         local: bytes | None = None,
+        policy: RoutePolicy = PLAIN_ROUTE,
         replay_bytes: int = REPLAY_BYTES,
     ) -> None:
         self.name = name
@@ -57,6 +70,7 @@ class Route:
         self.idempotent = idempotent
         self.trusted = trusted
         self.local = local
+        self.policy = policy
         self.replay_bytes = replay_bytes
 
 

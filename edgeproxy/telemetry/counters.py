@@ -64,14 +64,25 @@ class RouteCounts:
 
 
 class Counters:
-    """All counts of a process. `faults` are failures by name, the ones before any route was known included."""
+    """All counts of a process. `faults` are failures by name, the ones before any route was known included; `callers`
+    are exchanges by the name of the key that was shown."""
 
-    __slots__ = ("cache_bytes", "cache_hits", "cache_misses", "connections", "faults", "open_connections", "routes")
+    __slots__ = (
+        "cache_bytes",
+        "cache_hits",
+        "cache_misses",
+        "callers",
+        "connections",
+        "faults",
+        "open_connections",
+        "routes",
+    )
 
     def __init__(self) -> None:
         self.routes: dict[str, RouteCounts] = {}
         self.faults: dict[str, int] = {}
         self.cache_hits = self.cache_misses = self.cache_bytes = 0
+        self.callers: dict[str, int] = {}
         self.connections = 0
         self.open_connections = 0
 
@@ -91,6 +102,7 @@ class Counters:
             "routes": {name: counts.as_message() for name, counts in self.routes.items()},
             "faults": self.faults,
             "cache": [self.cache_hits, self.cache_misses, self.cache_bytes],
+            "callers": self.callers,
             "connections": self.connections,
             "open_connections": self.open_connections,
         }
@@ -108,6 +120,8 @@ def total(messages: Iterable[Mapping[str, Any]]) -> Counters:
         summed.open_connections += message["open_connections"]
         for name, count in message["faults"].items():
             summed.faults[name] = summed.faults.get(name, 0) + count
+        for name, count in message["callers"].items():
+            summed.callers[name] = summed.callers.get(name, 0) + count
         for name, route in message["routes"].items():
             _add_route(summed.route(name), route)
     return summed
