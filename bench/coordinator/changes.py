@@ -10,7 +10,7 @@ from edgeproxy.discovery.coordinator import CoordinatorSource
 from edgeproxy.discovery.feed import ChangeFeed
 from edgeproxy.discovery.snapshot import Snapshot
 
-ROUNDS = 200
+ROUNDS = 100
 FLEET = 100
 EDGES = 4
 FIRST_PORT = 20_000
@@ -20,6 +20,9 @@ async def changes(target: Coordinator, rounds: int = ROUNDS) -> dict[str, float]
     """Milliseconds until the last of `EDGES` edges has a snapshot without the worker."""
     edges = [_Edge() for _ in range(EDGES)]
     async with CoordinatorClient(target.url, "bench") as client, asyncio.TaskGroup() as group:
+        # before it is settled edges keep whom they knew beside the list, and a goodbye is not seen
+        while not (await client.read("/v1/coordinator"))["settled"]:
+            await asyncio.sleep(0.1)
         for number in range(FLEET):
             await client.register(_worker(number))
         tasks = [group.create_task(edge.run(target)) for edge in edges]
