@@ -73,7 +73,7 @@ def _take_in(state: State, call: Call, registration: Registration, admission: Ad
     old = state.registry.workers.get(registration.worker_id or "")
     guard.check_owner(state, old.credential if old else None, admission)
     try:
-        worker = state.registry.register(registration, state.clock())
+        worker = state.registry.register(registration, state.clock(), near=call.caller.loopback)
     except RegistryFull:
         fail(503, "the registry is full", {"Retry-After": "60"})
     worker.credential = admission.credential

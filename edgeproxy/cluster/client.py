@@ -23,6 +23,7 @@ from edgeproxy.cluster.messages import (
     EdgeReportAnswer,
     Heartbeat,
     HeartbeatAnswer,
+    Observations,
     Registration,
     RegistrationAnswer,
     WorkerList,
@@ -153,6 +154,10 @@ class CoordinatorClient:
         if status == 304:
             return None
         return _parse(WorkerList, body).model_copy(update={"etag": new_etag})
+
+    async def observe(self, observations: Observations) -> None:
+        """Tell what we see of workers' loads: it is good for half a minute."""
+        await self._ask("POST", "/v1/observations", _dump(observations))
 
     async def changes(self, after: str | None = None, wait: float = 0.0) -> Changes:
         """What edges should know that came after a mark, as soon as there is something, or nothing in `wait` seconds.

@@ -217,10 +217,11 @@ class Heartbeat(Message):
     current_load: Load = 0.0
     services: Annotated[Reports | None, BeforeValidator(_reports)] = None
     available_memory: Annotated[Text | None, _informative(None)] = None
-    loaded_models: Annotated[list[Text], Field(max_length=MAX_SERVICES, default_factory=list), _informative([])]
+    # by factory: pydantic copies other defaults deeply, with every heartbeat
+    loaded_models: Annotated[list[Text], Field(max_length=MAX_SERVICES), _informative([])] = Field(default_factory=list)
     active_requests: Annotated[int, Field(ge=0, le=10**9), _informative(0)] = 0
     gpu_utilization: Annotated[float | None, Field(allow_inf_nan=False), _informative(None)] = None
-    services_status: Annotated[Object, Field(default_factory=dict), _informative({})]
+    services_status: Annotated[Object, _informative({})] = Field(default_factory=dict)
     specialization: Annotated[Text | None, _informative(None)] = None
 
 
@@ -284,6 +285,19 @@ class WorkerList(Message):
     services: Annotated[list[ServiceName], Field(max_length=4096)] = []
     settled: bool | None = None
     etag: str | None = None
+
+
+class Observation(Message):
+    """What a proxy saw of one worker: its load, 1.0 is full."""
+
+    worker_id: WorkerId
+    load: Load
+
+
+class Observations(Message):
+    """POST /v1/observations, by an edge that holds the join secret."""
+
+    workers: Annotated[list[Observation], Field(max_length=1000)]
 
 
 class Change(Message):
