@@ -5,7 +5,7 @@ from __future__ import annotations
 from edgeproxy.clock import Clock
 from edgeproxy.proxy.exchange import Exchange
 from edgeproxy.proxy.pipeline import Guard
-from edgeproxy.telemetry.access import AccessLog
+from edgeproxy.telemetry.access import AccessLog, line
 from edgeproxy.telemetry.counters import Counters
 
 
@@ -26,23 +26,22 @@ class Observer:
         if self.guard is not None:
             self.guard.ended(exchange)
         if self.log is not None:
-            self.log.add(_record(exchange, seconds))
+            self.log.add(self.clock.now, _line(exchange, seconds))
 
 
-def _record(exchange: Exchange, seconds: float) -> dict[str, object]:
-    """Names of OpenTelemetry's HTTP conventions; the path goes without its query, which may hold secrets."""
-    return {
-        "http.request.method": exchange.head.method.decode("ascii"),
-        "url.path": exchange.path.decode("ascii"),
-        "http.response.status_code": exchange.status,
-        "http.route": exchange.route.name,
-        "duration_s": int(seconds * 1e6 + 0.5) / 1e6,
-        "request_bytes": exchange.bytes_in,
-        "response_bytes": exchange.bytes_out,
-        "worker": exchange.answered_by,
-        "request_id": exchange.request_id.decode("latin-1"),
-        "client.address": exchange.source.text,
-        "enduser.id": exchange.caller or None,
-        "fault": exchange.fault.name if exchange.fault is not None else None,
-        "failovers": exchange.failovers,
-    }
+def _line(exchange: Exchange, seconds: float) -> bytes:
+    return line(
+        exchange.head.method,
+        exchange.path,
+        exchange.status,
+        exchange.route.name,
+        seconds,
+        exchange.bytes_in,
+        exchange.bytes_out,
+        exchange.answered_by,
+        exchange.request_id,
+        exchange.source.text,
+        exchange.caller,
+        exchange.fault.name if exchange.fault is not None else "",
+        exchange.failovers,
+    )

@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any
 
 import h11
+import orjson
 
 from edgeproxy.cache.store import Store
 from edgeproxy.clock import Clock
@@ -35,8 +36,8 @@ class Lines:
     def __init__(self) -> None:
         self.records: list[dict[str, Any]] = []
 
-    def add(self, record: dict[str, Any]) -> None:
-        self.records.append(record)
+    def add(self, now: float, line: bytes) -> None:
+        self.records.append(orjson.loads(b"{" + line))
 
     def flush(self) -> None:
         pass
