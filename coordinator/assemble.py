@@ -9,17 +9,23 @@ import uvloop
 from aiohttp import web
 
 from coordinator.api.app import build_app
+from coordinator.api.lane import Lanes
 from coordinator.api.state import State, new_worker_id
+from coordinator.identity.gate import Gate
+from coordinator.identity.keys import CoordinatorKeys
+from coordinator.identity.revoked import Revoked
 from coordinator.registry import Registry
 from coordinator.settings import CoordinatorSettings
+from edgeproxy.cluster.signer import load_key
 from edgeproxy.runtime.child import Child
-from edgeproxy.runtime.environment import reveal
+from edgeproxy.runtime.environment import ConfigurationError, reveal
 from edgeproxy.runtime.sockets import Bind, listen
 from edgeproxy.runtime.supervisor import Program, Supervisor
 
 log = structlog.get_logger(__name__)
 
-KEEPALIVE: Final = 75.0  # longer than any heartbeat interval of old agents, so that they keep their connection
+BACKLOG: Final = 4096  # a fleet that comes back at once
+NEVER: Final = 86_400.0  # the lanes end connections that rest, aiohttp need not
 
 
 def serve(settings: CoordinatorSettings) -> int:
@@ -49,8 +55,9 @@ def _environment(settings: CoordinatorSettings) -> dict[str, str]:
     """Flags reach the child as variables. The key stays where it was: in the environment, or in its file."""
     given = {}
     for variable, name in CoordinatorSettings.variables().items():
-        if name in settings.model_fields_set and name != "api_key":
-            given[variable] = str(getattr(settings, name))
+        if name in settings.model_fields_set and name not in ("api_key", "admin_key"):
+            value = getattr(settings, name)
+            given[variable] = ",".join(value) if isinstance(value, tuple) else str(value)
             given[f"{variable}_FILE"] = ""
     return given
 
@@ -58,19 +65,45 @@ def _environment(settings: CoordinatorSettings) -> dict[str, str]:
 async def serve_child(child: Child, settings: CoordinatorSettings) -> None:
     """The program of the child process: an HTTP server on the sockets that it was given."""
     registry = Registry(heartbeat_interval=settings.heartbeat_interval, new_id=new_worker_id)
-    state = State(registry, api_key=reveal(settings.api_key), open=settings.open)
+    state = State(
+        registry,
+        api_key=reveal(settings.api_key),
+        admin_key=reveal(settings.admin_key),
+        open=settings.open,
+        unsigned=settings.accepts_unsigned,
+        gate=_gate(settings),
+    )
     runner = web.AppRunner(
-        build_app(state),
-        access_log=None,
-        keepalive_timeout=KEEPALIVE,
-        shutdown_timeout=settings.drain,
+        build_app(state), access_log=None, keepalive_timeout=NEVER, shutdown_timeout=settings.drain
     )
     await runner.setup()
+    assert runner.server is not None
+    lanes = Lanes(state, runner.server)
     try:
-        for sock in child.sockets:
-            await web.SockSite(runner, sock).start()
-        child.ready()
-        await child.until_drain()
-        state.draining = True
+        async with asyncio.TaskGroup() as group:
+            sweep = group.create_task(lanes.sweep_forever())
+            servers = [
+                await asyncio.get_running_loop().create_server(lanes.new, sock=sock, backlog=BACKLOG)
+                for sock in child.sockets
+            ]
+            child.ready()
+            await child.until_drain()
+            state.draining = True
+            for server in servers:
+                server.close()
+            state.wake_watchers()
+            lanes.close_resting()
+            sweep.cancel()
     finally:
         await runner.cleanup()
+
+
+def _gate(settings: CoordinatorSettings) -> Gate:
+    """With the keys of the identity directory, or with new ones."""
+    directory = settings.identity
+    if directory is None:
+        return Gate()
+    try:
+        return Gate(CoordinatorKeys(load_key(directory / "coordinator.key")), Revoked(directory / "revoked"))
+    except (OSError, ValueError) as error:
+        raise ConfigurationError(f"COORDINATOR_IDENTITY: {error}") from None

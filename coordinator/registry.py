@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from coordinator import liveness, placement
+from coordinator.events import EventLog
 from coordinator.catalog import CATALOG, worker_type
 from coordinator.placement import Member
 from edgeproxy.cluster.messages import Heartbeat, Registration, ServiceReport, WorkerStatus
@@ -50,6 +51,10 @@ class Worker:
     assigned: tuple[str, ...] = ()
     beat: Heartbeat | None = None
     tasks_completed: int = 0
+    credential: bytes | None = None
+    cordoned: bool = False
+    draining: bool = False
+    reached: bool | None = None
 
     @property
     def tier(self) -> int:
@@ -89,11 +94,14 @@ class Registry:
     new_id: Callable[[], str]
     max_workers: int = MAX_WORKERS
     workers: dict[str, Worker] = field(default_factory=dict)
+    events: EventLog = field(default_factory=EventLog)
+    started: float | None = None
     _gaps: frozenset[str] = frozenset()
     _gaps_until: float = 0.0
 
     def register(self, registration: Registration, now: Now) -> Worker:
         """Take a worker in, or in again: the same machine keeps its id, its services and its first day."""
+        self.settled(now)
         worker_id = registration.worker_id or self._free_id()
         old = self.workers.get(worker_id)
         if old is None and len(self.workers) >= self.max_workers:
@@ -103,15 +111,21 @@ class Registry:
         worker.assigned = _had(old, registration)
         self.workers[worker_id] = worker
         self._tell(worker, placement.assign(worker.member(), self._fleet(now)))
+        if old is not None:
+            worker.cordoned, worker.draining, worker.credential = old.cordoned, old.draining, old.credential
+        self.events.add("registered", now.wall, worker_id, "healthy")
         return worker
 
-    def heartbeat(self, heartbeat: Heartbeat, now: Now, *, settled: bool = True) -> Worker | None:
+    def heartbeat(self, heartbeat: Heartbeat, now: Now) -> Worker | None:
         """Renew a lease and take in what the worker reports; None for a worker that must register (again).
         Gaps are mended here, unless the registry is too young to know who else is there."""
         worker = self.workers.get(heartbeat.worker_id)
         if worker is None:
             return None
+        settled = self.settled(now)
         worker.beat, worker.heard, worker.last_heartbeat = heartbeat, now.monotonic, now.wall
+        if heartbeat.services is not None and worker.services != tuple(heartbeat.services):
+            self.events.add("changed", now.wall, worker.worker_id, "healthy")
         if heartbeat.services is not None:
             worker.services = tuple(heartbeat.services)
             worker.lease = liveness.lease(self.heartbeat_interval, reports_services=True)
@@ -119,9 +133,48 @@ class Registry:
             self._tell(worker, placement.mend(worker.member(), self._fleet(now)))
         return worker
 
-    def unregister(self, worker_id: str) -> bool:
+    @property
+    def interval(self) -> float:
+        return self.heartbeat_interval
+
+    def settled(self, now: Now) -> bool:
+        if self.started is None:
+            self.started = now.monotonic
+        return now.monotonic - self.started >= 3 * self.heartbeat_interval
+
+    def advance(self, now: Now) -> None:
+        for worker_id in self.sweep(now):
+            self.events.add("forgotten", now.wall, worker_id)
+
+    def unregister(self, worker_id: str, now: Now) -> bool:
         self._gaps_until = 0.0
-        return self.workers.pop(worker_id, None) is not None
+        if self.workers.pop(worker_id, None) is None:
+            return False
+        self.events.add("left", now.wall, worker_id)
+        return True
+
+    def drain(self, worker_id: str, now: Now) -> bool:
+        return self._order(worker_id, now, True, True, "draining")
+
+    def cordon(self, worker_id: str, now: Now) -> bool:
+        return self._order(worker_id, now, True, False, "cordoned")
+
+    def resume(self, worker_id: str, now: Now) -> bool:
+        return self._order(worker_id, now, False, False, "resumed")
+
+    def _order(self, worker_id: str, now: Now, cordoned: bool, draining: bool, why: str) -> bool:
+        worker = self.workers.get(worker_id)
+        if worker is None:
+            return False
+        worker.cordoned, worker.draining = cordoned, draining
+        self.events.add("changed", now.wall, worker_id, worker.status(now), why)
+        return True
+
+    def broken(self, worker_id: str, now: Now) -> None:
+        pass
+
+    def observed(self, worker_id: str, load: float, now: Now) -> None:
+        pass
 
     def sweep(self, now: Now) -> list[str]:
         """Forget the workers that have been silent for too long; their ids."""

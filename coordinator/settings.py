@@ -1,18 +1,48 @@
 """What an operator can set. Every variable may be read from a file, NAME_FILE; a flag wins over both."""
 
-from ipaddress import ip_address
-from typing import Annotated, ClassVar, Self
+from collections.abc import Callable
+from ipaddress import ip_address, ip_network
+from pathlib import Path
+from typing import Annotated, ClassVar, Final, Self
 
 from pydantic import AfterValidator, Field, SecretStr, model_validator
 
+from coordinator.identity.gate import Caller
 from edgeproxy.cluster.client import base_urls
-from edgeproxy.runtime.environment import EnvironmentSettings
+from edgeproxy.runtime.environment import CommaList, EnvironmentSettings
+
+
+_WORDS: Final = frozenset({"loopback", "anywhere", "nowhere"})
+
+
+def _places(places: tuple[str, ...]) -> tuple[str, ...]:
+    for place in places:
+        if place not in _WORDS:
+            ip_network(place)
+    return places
+
+
+def unsigned_from(places: tuple[str, ...]) -> Callable[[Caller], bool]:
+    """Whether an unsigned program may ask from where it is. What came through a proxy is where the proxy is, and the
+    proxy may be asked by anybody: only `anywhere` accepts that."""
+    networks = [ip_network(place) for place in places if place not in _WORDS]
+
+    def accepts(caller: Caller) -> bool:
+        if "anywhere" in places or ("loopback" in places and caller.loopback):
+            return True
+        if not caller.direct or not caller.address:
+            return False
+        address = ip_address(caller.address)
+        plain = getattr(address, "ipv4_mapped", None) or address
+        return any(plain in network for network in networks)
+
+    return accepts
 
 
 class CoordinatorSettings(EnvironmentSettings):
     """`coordinator serve`. Refuses to be reachable by others while anybody could join."""
 
-    known: ClassVar[frozenset[str]] = frozenset({"COORDINATOR_URL"})  # the agent's and the tables'
+    known: ClassVar[frozenset[str]] = frozenset({"COORDINATOR_URL", "COORDINATOR_KEY"})  # the agent's and the tables'
 
     host: str = Field("0.0.0.0", min_length=1, validation_alias="COORDINATOR_HOST", description="address to listen on")
     port: int = Field(8080, ge=0, le=65535, validation_alias="COORDINATOR_PORT", description="port to listen on")
@@ -21,6 +51,22 @@ class CoordinatorSettings(EnvironmentSettings):
     )
     open: bool = Field(
         False, validation_alias="COORDINATOR_OPEN", description="true: without API_KEY, let workers join from anywhere"
+    )
+    admin_key: SecretStr | None = Field(
+        None,
+        validation_alias="COORDINATOR_ADMIN_KEY",
+        description="the operators' secret: drain, cordon, revoke; unset: they work on the coordinator's own machine",
+    )
+    identity: Path | None = Field(
+        None,
+        validation_alias="COORDINATOR_IDENTITY",
+        description="directory of the coordinator's key and of the revoked ones; unset: new ones with every start",
+    )
+    unsigned: Annotated[CommaList, AfterValidator(_places)] = Field(
+        (),
+        validation_alias="COORDINATOR_UNSIGNED",
+        description="from where old programs that do not sign are accepted: loopback, anywhere, nowhere, or a comma "
+        "list of networks; default: loopback, with COORDINATOR_OPEN and no API_KEY anywhere",
     )
     heartbeat_interval: float = Field(
         10.0,
@@ -36,6 +82,11 @@ class CoordinatorSettings(EnvironmentSettings):
         validation_alias="COORDINATOR_DRAIN",
         description="seconds that requests in flight have when the coordinator leaves",
     )
+
+    @property
+    def accepts_unsigned(self) -> Callable[[Caller], bool] | None:
+        """None: as it is by default."""
+        return unsigned_from(self.unsigned) if self.unsigned else None
 
     @model_validator(mode="after")
     def _no_open_door(self) -> Self:

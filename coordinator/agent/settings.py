@@ -63,6 +63,16 @@ class AgentSettings(EnvironmentSettings):
     )
     use_tunnel: bool = Field(True, validation_alias="USE_TUNNEL", description="false: do not tell TUNNEL_URL")
     region: str | None = Field(None, max_length=200, validation_alias="REGION", description="where the machine stands")
+    identity: Path | None = Field(
+        None,
+        validation_alias="AGENT_IDENTITY",
+        description="file of this machine's key, made if it is not there; default: one in the user's state directory",
+    )
+    coordinator_key: str | None = Field(
+        None,
+        validation_alias="COORDINATOR_KEY",
+        description="public key of the only coordinator to trust; unset: whoever answers at COORDINATOR_URL",
+    )
     host: Annotated[str, AfterValidator(_host)] | None = Field(
         None,
         validation_alias="AGENT_HOST",

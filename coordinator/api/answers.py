@@ -1,31 +1,28 @@
-"""Answers: JSON, and errors as application/problem+json (RFC 9457) with the `detail` that FastAPI's clients
-read."""
+"""Answers: JSON, and errors as application/problem+json (RFC 9457)."""
 
 from collections.abc import Mapping
-from http import HTTPStatus
 from typing import NoReturn
 
 import orjson
 from aiohttp import web
 
+from coordinator.api.calls import Problem, Reply
+
+__all__ = ["Problem", "fail", "json_answer", "problem", "web_answer"]
+
 
 def json_answer(body: object, status: int = 200, headers: Mapping[str, str] | None = None) -> web.Response:
-    return web.Response(body=orjson.dumps(body), status=status, headers=headers, content_type="application/json")
+    return web_answer(Reply(orjson.dumps(body), status, headers))
 
 
-def problem(status: int, detail: str, headers: Mapping[str, str] | None = None) -> web.Response:
-    body = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "detail": detail}
+def web_answer(reply: Reply) -> web.Response:
     return web.Response(
-        body=orjson.dumps(body), status=status, headers=headers, content_type="application/problem+json"
+        body=reply.body, status=reply.status, headers=reply.headers, content_type=reply.content_type
     )
 
 
-class Problem(Exception):
-    """Raised by a handler: answered with this status and detail."""
-
-    def __init__(self, status: int, detail: str, headers: Mapping[str, str] | None = None) -> None:
-        super().__init__(detail)
-        self.status, self.detail, self.headers = status, detail, headers
+def problem(status: int, detail: str, headers: Mapping[str, str] | None = None) -> web.Response:
+    return web_answer(Problem(status, detail, headers).reply())
 
 
 def fail(status: int, detail: str, headers: Mapping[str, str] | None = None) -> NoReturn:

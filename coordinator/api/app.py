@@ -39,5 +39,5 @@ async def _sweeping(app: web.Application) -> AsyncIterator[None]:
 async def _sweep_forever(state: State) -> None:
     while True:
         await asyncio.sleep(SWEEP_INTERVAL)
-        for worker_id in state.registry.sweep(state.clock()):
-            log.info("worker %s is forgotten: it was silent for too long", worker_id)
+        state.registry.advance(state.clock())
+        state.gate.sessions.keep_only(state.registry.workers)

@@ -1,34 +1,38 @@
 """What every request passes, outermost first: its id, errors as problems, the right to write."""
 
-import hmac
 import logging
 import re
 import secrets
-from ipaddress import ip_address
 from typing import Final
 
 from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler
 
-from coordinator.api.answers import Problem, fail, problem
-from coordinator.api.state import STATE, State
+from coordinator.api import guard
+from coordinator.api.agents import DEFECT
+from coordinator.api.answers import Problem, problem, web_answer
+from coordinator.api.bodies import call_of
+from coordinator.api.state import STATE
 
 log = logging.getLogger(__name__)
 
 REQUEST_ID: Final = "X-Request-ID"
 _GOOD_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
-# the request came by a proxy, or from a page in a browser: the TCP peer is not the one who asks
-_FROM_ELSEWHERE: Final = ("Forwarded", "X-Forwarded-For", "Via", "Origin")
+_READING: Final = (hdrs.METH_GET, hdrs.METH_HEAD, hdrs.METH_OPTIONS)
+GUARDED: Final = "__guards_itself__"
 
 
 @web.middleware
 async def request_id(request: web.Request, handler: Handler) -> web.StreamResponse:
     """The sender's id, if it is fit for a log, else a new one; on the answer in any case."""
-    given = request.headers.get(REQUEST_ID, "")
     response = await handler(request)
     response.headers[hdrs.SERVER] = "coordinator"  # not which Python and which library
-    response.headers[REQUEST_ID] = given if _GOOD_ID.fullmatch(given) else secrets.token_hex(16)
+    response.headers[REQUEST_ID] = request_id_for(request.headers.get(REQUEST_ID, ""))
     return response
+
+
+def request_id_for(given: str) -> str:
+    return given if _GOOD_ID.fullmatch(given) else secrets.token_hex(16)
 
 
 @web.middleware
@@ -42,7 +46,7 @@ async def problems(request: web.Request, handler: Handler) -> web.StreamResponse
         return problem(error.status, _detail(error), _allowed(error))
     except Exception:
         log.exception("%s %s failed", request.method, request.path)
-        return problem(500, "an error in the coordinator, see its log")
+        return web_answer(DEFECT)
 
 
 def _detail(error: web.HTTPException) -> str:
@@ -62,39 +66,15 @@ def _allowed(error: web.HTTPException) -> dict[str, str]:
 
 @web.middleware
 async def authorize_writes(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Workers join with the key; without a key set, over loopback only. Reading needs no key: the seed's
-    monitoring (`curl http://coordinator:8080/api/admin/gaps`) sends none."""
-    if request.method not in (hdrs.METH_GET, hdrs.METH_HEAD, hdrs.METH_OPTIONS):
-        _authorize(request, request.app[STATE])
+    """Who writes shows the join secret, unless the handler asks for something else by itself. Reading needs no key:
+    the seed's monitoring (`curl http://coordinator:8080/api/admin/gaps`) sends none."""
+    route = request.match_info.handler
+    if request.method not in _READING and not getattr(route, GUARDED, False):
+        guard.check_key(request.app[STATE], call_of(request))
     return await handler(request)
 
 
-def _authorize(request: web.Request, state: State) -> None:
-    if state.api_key is not None:
-        presented = _presented_key(request)
-        if presented is None:
-            fail(403, "an API key is needed: send it as X-API-Key, api-key or Authorization: Bearer")
-        if not hmac.compare_digest(presented.encode(errors="surrogateescape"), state.api_key.encode()):
-            fail(403, "Invalid API key")
-    elif not state.open and not from_loopback(request):
-        fail(403, "workers may join over loopback only: the coordinator has no API_KEY")
-
-
-def _presented_key(request: web.Request) -> str | None:
-    for name in ("X-API-Key", "api-key"):
-        if key := request.headers.get(name):
-            return key
-    scheme, _, token = request.headers.get(hdrs.AUTHORIZATION, "").partition(" ")
-    return token.strip() if scheme.lower() == "bearer" and token.strip() else None
-
-
-def from_loopback(request: web.Request) -> bool:
-    """Whether it is a program on this machine that asks, by itself. Our own edge proxy on the same machine
-    passes on what others ask; so may another proxy: both say so."""
-    if any(name in request.headers for name in _FROM_ELSEWHERE):
-        return False
-    try:
-        address = ip_address((request.remote or "").partition("%")[0])
-    except ValueError:
-        return False
-    return (getattr(address, "ipv4_mapped", None) or address).is_loopback
+def guards_itself(handler: Handler) -> Handler:
+    """Marks a handler that writes and checks by itself who may."""
+    setattr(handler, GUARDED, True)
+    return handler

@@ -1,5 +1,6 @@
 """What the handlers share: the registry, the clocks, who may write, and counts for the metrics."""
 
+import asyncio
 import secrets
 from collections import Counter
 from collections.abc import Callable
@@ -10,7 +11,8 @@ from typing import Final
 
 from aiohttp import web
 
-from coordinator.liveness import BEATS_A_LEASE
+from coordinator.api.limits import Limits
+from coordinator.identity.gate import Caller, Gate
 from coordinator.registry import Now, Registry
 
 
@@ -24,22 +26,35 @@ def new_worker_id() -> str:
 
 @dataclass(slots=True)
 class State:
-    """`api_key` None: only loopback may write, unless `open` says that anybody may."""
+    """`api_key` None: only loopback may write, unless `open` says that anybody may. `admin_key` None: operators
+    work over loopback. `unsigned`: whose programs need not sign; None: this machine's, or anybody's if `open`."""
 
     registry: Registry
     api_key: str | None = None
+    admin_key: str | None = None
     open: bool = False
+    unsigned: Callable[[Caller], bool] | None = None
+    gate: Gate = field(default_factory=Gate)
+    limits: Limits = field(default_factory=Limits)
     clock: Callable[[], Now] = now
-    started: float = field(init=False)
     draining: bool = False
+    watchers: set[asyncio.Event] = field(default_factory=set)
     counts: Counter[str] = field(default_factory=Counter)
 
     def __post_init__(self) -> None:
-        self.started = self.clock().monotonic
+        self.gate.unsigned = self._accepts_unsigned
+
+    def _accepts_unsigned(self, caller: Caller) -> bool:
+        return self.open or caller.loopback if self.unsigned is None else self.unsigned(caller)
+
+    def wake_watchers(self) -> None:
+        """We leave: who waits for changes is answered now."""
+        for watcher in tuple(self.watchers):
+            watcher.set()
 
     def settled(self, at: Now) -> bool:
         """Whether every worker that was there before we started has had the time to come back."""
-        return at.monotonic - self.started >= BEATS_A_LEASE * self.registry.heartbeat_interval
+        return self.registry.settled(at)
 
 
 STATE: Final = web.AppKey("state", State)

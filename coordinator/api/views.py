@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from coordinator.catalog import CATALOG, Wanted
+from coordinator.identity.gate import fingerprint
 from coordinator.registry import Now, Worker
 from edgeproxy.cluster.messages import (
     Container,
@@ -19,7 +20,7 @@ from edgeproxy.cluster.messages import (
 JsonObject = dict[str, Any]
 
 
-def registered(worker: Worker, interval: float) -> JsonObject:
+def registered(worker: Worker, interval: float, session: str | None = None) -> JsonObject:
     configs = _configs(worker)
     answer = RegistrationAnswer(
         worker_id=worker.worker_id,
@@ -29,9 +30,10 @@ def registered(worker: Worker, interval: float) -> JsonObject:
         assigned_containers=[Container(name=config.name, port=config.port) for config in configs],
         service_configs=configs,
         heartbeat_interval=interval,
+        session=session,
         message=f"Worker registered with {len(worker.assigned)} service(s)",
     )
-    return answer.model_dump(mode="json")
+    return answer.model_dump(mode="json", exclude=None if session else {"session"})
 
 
 def heard(worker: Worker, interval: float) -> JsonObject:
@@ -66,6 +68,10 @@ def record(worker: Worker, now: Now) -> JsonObject:
         "last_heartbeat": worker.last_heartbeat.isoformat(),
         "status": worker.status(now),
         "tasks_completed": worker.tasks_completed,
+        "identity": fingerprint(worker.credential),
+        "signed": fingerprint(worker.credential) is not None,
+        "cordoned": worker.cordoned,
+        "draining": worker.draining,
         **_beat(worker),
     }
 

@@ -5,51 +5,41 @@ import hashlib
 import orjson
 from aiohttp import web
 
-from coordinator.api import views
-from coordinator.api.answers import fail, json_answer
-from coordinator.api.bodies import read_message, refuse_foreign_loopback, service_urls
+from coordinator.api import agents, views
+from coordinator.api.answers import json_answer, web_answer
+from coordinator.api.bodies import call_of, read_call
+from coordinator.api.middleware import guards_itself
 from coordinator.api.state import STATE
 from coordinator.catalog import CATALOG
-from coordinator.registry import RegistryFull
-from edgeproxy.cluster.messages import Heartbeat, Registration
 
 routes = web.RouteTableDef()
 
 
+@routes.get("/v1/challenge")
+async def challenge(request: web.Request) -> web.Response:
+    return web_answer(agents.challenge(request.app[STATE], call_of(request)))
+
+
+@routes.post("/v1/register")
 @routes.post("/api/worker/register")
+@guards_itself
 async def register(request: web.Request) -> web.Response:
-    state = request.app[STATE]
-    registration = await read_message(request, Registration)
-    urls = service_urls(registration.services) + service_urls(registration.containers)
-    refuse_foreign_loopback(request, registration.tunnel_url, *urls)
-    try:
-        worker = state.registry.register(registration, state.clock())
-    except RegistryFull:
-        fail(503, "the registry is full", {"Retry-After": "60"})
-    state.counts["registrations"] += 1
-    return json_answer(views.registered(worker, state.registry.heartbeat_interval))
+    return web_answer(agents.register(request.app[STATE], await read_call(request)))
 
 
+@routes.post("/v1/heartbeat")
 @routes.post("/api/worker/heartbeat")
+@guards_itself
 async def heartbeat(request: web.Request) -> web.Response:
-    state = request.app[STATE]
-    beat = await read_message(request, Heartbeat)
-    refuse_foreign_loopback(request, *service_urls(beat.services))
-    at = state.clock()
-    worker = state.registry.heartbeat(beat, at, settled=state.settled(at))
-    if worker is None:
-        fail(404, "Worker not found")
-    state.counts["heartbeats"] += 1
-    return json_answer(views.heard(worker, state.registry.heartbeat_interval))
+    return web_answer(agents.heartbeat(request.app[STATE], await read_call(request)))
 
 
+@routes.delete("/v1/workers/{worker_id}")
 @routes.delete("/api/worker/unregister/{worker_id}")
+@guards_itself
 async def unregister(request: web.Request) -> web.Response:
-    state = request.app[STATE]
-    if not state.registry.unregister(request.match_info["worker_id"]):
-        fail(404, "Worker not found")
-    state.counts["unregistrations"] += 1
-    return json_answer({"status": "ok", "message": "Worker unregistered"})
+    worker_id = request.match_info["worker_id"]
+    return web_answer(agents.unregister(request.app[STATE], worker_id, await read_call(request)))
 
 
 @routes.get("/api/coordinator/workers")

@@ -15,7 +15,9 @@ import orjson
 from pydantic import BaseModel, ValidationError
 from yarl import URL
 
+from edgeproxy.cluster import proof
 from edgeproxy.cluster.messages import (
+    Challenge,
     Heartbeat,
     HeartbeatAnswer,
     Registration,
@@ -23,11 +25,13 @@ from edgeproxy.cluster.messages import (
     WorkerList,
     first_fault,
 )
+from edgeproxy.cluster.signer import Signer, UntrustedCoordinator
 from edgeproxy.cluster.urls import worker_url
 
 MAX_ANSWER: Final = 32 * 1024 * 1024  # a record is some 2 KiB: room for 16,000 workers
 CONNECT_TIMEOUT: Final = 3.0
 TIMEOUT: Final = 10.0
+KEEPALIVE: Final = 60.0  # twice the longest interval between heartbeats, less than the coordinator's 75
 
 Answer = TypeVar("Answer", bound=BaseModel)
 
@@ -50,9 +54,17 @@ def base_urls(comma_list: str) -> tuple[str, ...]:
 
 
 class CoordinatorClient:
-    """An async context manager. `urls` is a comma list; every method raises CoordinatorError only."""
+    """An async context manager. `urls` is a comma list; every method raises CoordinatorError only. With a `signer`
+    what a worker says of itself is signed."""
 
-    def __init__(self, urls: str | Sequence[str], api_key: str | None = None, timeout: float = TIMEOUT) -> None:
+    def __init__(
+        self,
+        urls: str | Sequence[str],
+        api_key: str | None = None,
+        timeout: float = TIMEOUT,
+        signer: Signer | None = None,
+    ) -> None:
+        self._signer = signer
         self.urls = base_urls(urls if isinstance(urls, str) else ",".join(urls))
         self._preferred = 0
         self._api_key = api_key
@@ -65,7 +77,12 @@ class CoordinatorClient:
             headers["X-API-Key"] = self._api_key
         # no cookies: an answer must not change what we send next
         self._session = aiohttp.ClientSession(
-            headers=headers, timeout=self._timeout, cookie_jar=aiohttp.DummyCookieJar(), trust_env=False
+            headers=headers,
+            timeout=self._timeout,
+            cookie_jar=aiohttp.DummyCookieJar(),
+            trust_env=False,
+            # a connection that rests between heartbeats must not look like one that broke
+            connector=aiohttp.TCPConnector(keepalive_timeout=KEEPALIVE),
         )
         return self
 
@@ -81,16 +98,47 @@ class CoordinatorClient:
         return self.urls[self._preferred]
 
     async def register(self, registration: Registration) -> RegistrationAnswer:
-        _, _, body = await self._ask("POST", "/api/worker/register", registration.model_dump(mode="json"))
-        return _parse(RegistrationAnswer, body)
+        body = _dump(registration)
+        headers = await self._signature(body)
+        _, _, content = await self._ask("POST", "/api/worker/register", body, headers)
+        answer = _parse(RegistrationAnswer, content)
+        if self._signer is not None:
+            try:
+                self._signer.accept(answer.session)
+            except UntrustedCoordinator as error:
+                raise CoordinatorError(None, f"{self.url} is not to be trusted: {error}") from None
+        return answer
 
     async def heartbeat(self, heartbeat: Heartbeat) -> HeartbeatAnswer:
         """CoordinatorError with status 404: the coordinator does not know the worker, register again."""
-        _, _, body = await self._ask("POST", "/api/worker/heartbeat", heartbeat.model_dump(mode="json"))
-        return _parse(HeartbeatAnswer, body)
+        body = _dump(heartbeat)
+        _, _, content = await self._ask(
+            "POST", "/api/worker/heartbeat", body, self._proof(proof.HEARTBEAT, body)
+        )
+        return _parse(HeartbeatAnswer, content)
 
     async def unregister(self, worker_id: str) -> None:
-        await self._ask("DELETE", f"/api/worker/unregister/{quote(worker_id, safe='')}")
+        path = f"/api/worker/unregister/{quote(worker_id, safe='')}"
+        await self._ask("DELETE", path, headers=self._proof(proof.unregister_action(worker_id), b""))
+
+    async def _signature(self, body: bytes) -> Mapping[str, str]:
+        """Nothing for a coordinator that does not know of it."""
+        if self._signer is None:
+            return {}
+        try:
+            _, _, content = await self._ask("GET", "/v1/challenge")
+        except CoordinatorError as error:
+            if error.status == 404:
+                return {}
+            raise
+        try:
+            return {proof.SIGNATURE_HEADER: self._signer.sign(_parse(Challenge, content), body)}
+        except UntrustedCoordinator as error:
+            raise CoordinatorError(None, f"{self.url} is not to be trusted: {error}") from None
+
+    def _proof(self, action: bytes, body: bytes) -> Mapping[str, str]:
+        shown = None if self._signer is None else self._signer.prove(action, body)
+        return {} if shown is None else {proof.PROOF_HEADER: shown}
 
     async def worker_list(self, etag: str | None = None) -> WorkerList | None:
         """The list, or None when it is the one that `etag` names."""
@@ -106,7 +154,7 @@ class CoordinatorClient:
         return _json(body)
 
     async def _ask(
-        self, method: str, path: str, body: object = None, headers: Mapping[str, str] | None = None
+        self, method: str, path: str, body: bytes | None = None, headers: Mapping[str, str] | None = None
     ) -> tuple[int, str | None, bytes]:
         order = [self._preferred, *(i for i in range(len(self.urls)) if i != self._preferred)]
         failure = CoordinatorError(None, "no coordinator was asked")
@@ -124,11 +172,10 @@ class CoordinatorClient:
         raise failure
 
     async def _ask_one(
-        self, base: str, method: str, path: str, body: object, headers: Mapping[str, str]
+        self, base: str, method: str, path: str, data: bytes | None, headers: Mapping[str, str]
     ) -> tuple[int, str | None, bytes]:
         if self._session is None:
             raise RuntimeError("CoordinatorClient is used outside of its context")
-        data = None if body is None else orjson.dumps(body)
         head = {**headers, **({"Content-Type": "application/json"} if data is not None else {})}
         url = URL(base + path, encoded=True)
         try:
@@ -175,6 +222,10 @@ def _detail(content: bytes) -> str:
     except (orjson.JSONDecodeError, KeyError, TypeError):
         return "no detail given"
     return str(detail)[:300]
+
+
+def _dump(message: BaseModel) -> bytes:
+    return orjson.dumps(message.model_dump(mode="json"))
 
 
 def _json(body: bytes) -> Any:

@@ -178,7 +178,8 @@ class Registration(Message):
 
 
 class RegistrationAnswer(Message):
-    """What the coordinator answers to a registration; `heartbeat_interval` in seconds."""
+    """What the coordinator answers to a registration; `heartbeat_interval` in seconds. `session` only if it was
+    signed (`proof`)."""
 
     status: Text = "registered"
     worker_id: WorkerId
@@ -188,7 +189,18 @@ class RegistrationAnswer(Message):
     assigned_containers: Annotated[list[Container], _valid_only(Container, MAX_SERVICES)] = []
     service_configs: Annotated[list[ServiceConfig], Field(max_length=MAX_SERVICES)] = []
     heartbeat_interval: Interval = 30.0
+    session: Text | None = None
     message: Text = ""
+
+
+class Challenge(Message):
+    """GET /v1/challenge: what a registration must be signed with, see `proof`. Names, nonce and keys in base64url;
+    `signature` is the coordinator's."""
+
+    coordinator: Text
+    nonce: Text
+    exchange: Text
+    signature: Text
 
 
 class Heartbeat(Message):

@@ -1,0 +1,135 @@
+"""What agents ask: challenge, register, heartbeat, unregister. Calls in, replies out; no I/O."""
+
+import re
+from collections.abc import Callable
+from typing import Final, TypeVar
+
+import orjson
+from pydantic import BaseModel, ValidationError
+
+from coordinator.api import guard, views
+from coordinator.api.calls import Call, Problem, Reply
+from coordinator.api.guard import fail
+from coordinator.api.state import State
+from coordinator.registry import RegistryFull, Worker
+from edgeproxy.cluster import proof
+from edgeproxy.cluster.messages import Heartbeat, Registration, ServiceReport, first_fault
+
+Message = TypeVar("Message", bound=BaseModel)
+Handler = Callable[[State, Call], Reply]
+
+_JSON: Final = re.compile(r"application/json[ \t]*(?:;.*)?", re.IGNORECASE)
+
+
+def understand(call: Call, model: type[Message]) -> Message:
+    """The message; Problem 415, 400 (no JSON) or 422 (JSON of another shape)."""
+    if not _JSON.fullmatch(call.headers.get("content-type") or ""):
+        # a page in a browser may send any other type to any address without being asked
+        fail(415, "send Content-Type: application/json")
+    try:
+        return model.model_validate(orjson.loads(call.body))
+    except orjson.JSONDecodeError as error:
+        fail(400, f"the body is not JSON: {error.msg}")
+    except ValidationError as error:
+        fail(422, first_fault(error))
+
+
+def challenge(state: State, call: Call) -> Reply:
+    """What the next registration is to be signed with."""
+    guard.check_rate(state, call)
+    return Reply(
+        orjson.dumps(state.gate.challenge(state.clock().monotonic).model_dump()), headers={"Cache-Control": "no-store"}
+    )
+
+
+def register(state: State, call: Call) -> Reply:
+    guard.check_key(state, call)
+    guard.check_rate(state, call)
+    admission = guard.admit(state, call)
+    registration = understand(call, Registration)
+    reports = _urls(registration.services) + _urls(registration.containers)
+    guard.refuse_foreign_loopback(call, [registration.tunnel_url, *reports])
+    old = state.registry.workers.get(registration.worker_id or "")
+    guard.check_owner(state, old.credential if old else None, admission)
+    try:
+        worker = state.registry.register(registration, state.clock())
+    except RegistryFull:
+        fail(503, "the registry is full", {"Retry-After": "60"})
+    worker.credential = admission.credential
+    session = state.gate.opened(worker.worker_id, admission)
+    state.counts["registrations"] += 1
+    state.counts["signed_registrations"] += session is not None
+    return Reply(orjson.dumps(views.registered(worker, state.registry.interval, session)))
+
+
+def heartbeat(state: State, call: Call) -> Reply:
+    by = guard.heard(state, call, proof.HEARTBEAT)
+    beat = understand(call, Heartbeat)
+    worker = state.registry.workers.get(beat.worker_id)
+    if by is None:
+        guard.check_unsigned(state, worker.credential if worker else None, call)
+    elif by != beat.worker_id:
+        fail(403, "worker_id: this session is another worker's")
+    guard.check_worker_rate(state, beat.worker_id)
+    guard.refuse_foreign_loopback(call, _urls(beat.services))
+    worker = state.registry.heartbeat(beat, state.clock())
+    if worker is None:
+        fail(404, "Worker not found")
+    state.counts["heartbeats"] += 1
+    return _answers.of(worker, state.registry.interval)
+
+
+def unregister(state: State, worker_id: str, call: Call) -> Reply:
+    """By the worker itself, or by an operator."""
+    if proof.PROOF_HEADER.lower() in call.headers:
+        if guard.heard(state, call, proof.unregister_action(worker_id)) != worker_id:
+            fail(403, "this session is another worker's")
+    elif not guard.is_operator(state, call):
+        guard.check_key(state, call)
+        guard.check_unsigned(state, credential_of(state, worker_id), call)
+    if not state.registry.unregister(worker_id, state.clock()):
+        fail(404, "Worker not found")
+    state.gate.sessions.close(worker_id)
+    state.counts["unregistrations"] += 1
+    return Reply(b'{"status":"ok","message":"Worker unregistered"}')
+
+
+def credential_of(state: State, worker_id: str) -> bytes | None:
+    worker = state.registry.workers.get(worker_id)
+    return worker.credential if worker else None
+
+
+def answered(handler: Handler, state: State, call: Call) -> Reply:
+    """The reply, in any case but a defect of ours."""
+    try:
+        return handler(state, call)
+    except Problem as problem:
+        return problem.reply()
+
+
+def _urls(reports: list[ServiceReport] | None) -> list[str]:
+    return [report.service_url for report in reports] if reports else []
+
+
+DEFECT: Final = Problem(500, "an error in the coordinator, see its log").reply()
+
+
+class _Answers:
+    """Heartbeats of a fleet have few different answers: each is made once."""
+
+    MOST: Final = 4096
+
+    def __init__(self) -> None:
+        self._made: dict[tuple[tuple[str, ...], float], Reply] = {}
+
+    def of(self, worker: Worker, interval: float) -> Reply:
+        key = (worker.assigned, interval)
+        reply = self._made.get(key)
+        if reply is None:
+            if len(self._made) >= self.MOST:
+                self._made.clear()
+            reply = self._made[key] = Reply(orjson.dumps(views.heard(worker, interval)))
+        return reply
+
+
+_answers: Final = _Answers()
