@@ -2,6 +2,8 @@
 
 import asyncio
 import sys
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Final
 
 import structlog
@@ -10,12 +12,18 @@ from aiohttp import web
 
 from coordinator.api.app import build_app
 from coordinator.api.lane import Lanes
-from coordinator.api.state import State, new_worker_id
+from coordinator.api.probes import PROBER
+from coordinator.api.state import State, new_worker_id, now
+from coordinator.catalog import CATALOG
+from coordinator.catalog_file import read_catalog
 from coordinator.identity.gate import Gate
 from coordinator.identity.keys import CoordinatorKeys
 from coordinator.identity.revoked import Revoked
+from coordinator.prober import Prober
 from coordinator.registry import Registry
 from coordinator.settings import CoordinatorSettings
+from coordinator.statefile import StateFile
+from coordinator.ticker import Ticker
 from edgeproxy.cluster.signer import load_key
 from edgeproxy.runtime.child import Child
 from edgeproxy.runtime.environment import ConfigurationError, reveal
@@ -30,8 +38,13 @@ NEVER: Final = 86_400.0  # the lanes end connections that rest, aiohttp need not
 
 def serve(settings: CoordinatorSettings) -> int:
     """Run the supervisor until it is told to leave; the exit code."""
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(_supervise(settings))
+    if settings.catalog is not None:
+        read_catalog(settings.catalog)  # what is wrong with it is said once, before anything is started
+    with TemporaryDirectory(prefix="coordinator-") as directory:
+        if settings.state is None:  # a process that crashes comes back to its workers in any case
+            settings = settings.model_copy(update={"state": Path(directory) / "registry"})
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            return runner.run(_supervise(settings))
 
 
 async def _supervise(settings: CoordinatorSettings) -> int:
@@ -64,7 +77,9 @@ def _environment(settings: CoordinatorSettings) -> dict[str, str]:
 
 async def serve_child(child: Child, settings: CoordinatorSettings) -> None:
     """The program of the child process: an HTTP server on the sockets that it was given."""
-    registry = Registry(heartbeat_interval=settings.heartbeat_interval, new_id=new_worker_id)
+    registry = _registry(settings)
+    state_file = _restored(settings, registry)
+    prober = Prober(registry, now, settings.peers, reveal(settings.api_key))
     state = State(
         registry,
         api_key=reveal(settings.api_key),
@@ -73,15 +88,17 @@ async def serve_child(child: Child, settings: CoordinatorSettings) -> None:
         unsigned=settings.accepts_unsigned,
         gate=_gate(settings),
     )
-    runner = web.AppRunner(
-        build_app(state), access_log=None, keepalive_timeout=NEVER, shutdown_timeout=settings.drain
-    )
+    app = build_app(state)
+    app[PROBER] = prober
+    runner = web.AppRunner(app, access_log=None, keepalive_timeout=NEVER, shutdown_timeout=settings.drain)
     await runner.setup()
     assert runner.server is not None
     lanes = Lanes(state, runner.server)
     try:
-        async with asyncio.TaskGroup() as group:
-            sweep = group.create_task(lanes.sweep_forever())
+        async with prober, asyncio.TaskGroup() as group:
+            endless = [group.create_task(lanes.sweep_forever())]
+            endless += [group.create_task(Ticker(registry, prober, now).run())]
+            endless += [group.create_task(state_file.follow())] if state_file else []
             servers = [
                 await asyncio.get_running_loop().create_server(lanes.new, sock=sock, backlog=BACKLOG)
                 for sock in child.sockets
@@ -93,9 +110,34 @@ async def serve_child(child: Child, settings: CoordinatorSettings) -> None:
                 server.close()
             state.wake_watchers()
             lanes.close_resting()
-            sweep.cancel()
+            for task in endless:
+                task.cancel()
     finally:
         await runner.cleanup()
+        if state_file:
+            await state_file.flush()
+
+
+def _registry(settings: CoordinatorSettings) -> Registry:
+    return Registry(
+        heartbeat_interval=settings.heartbeat_interval,
+        new_id=new_worker_id,
+        max_workers=settings.max_workers,
+        catalog=CATALOG if settings.catalog is None else read_catalog(settings.catalog),
+        dial_back=settings.dial_back,
+    )
+
+
+def _restored(settings: CoordinatorSettings, registry: Registry) -> StateFile | None:
+    """With what a former life of the registry left behind."""
+    if settings.state is None:
+        return None
+    file = StateFile(settings.state, registry)
+    workers = file.load()
+    registry.restore(workers, now())
+    if workers:
+        log.info("workers are restored, and routed to until they are known to be gone", workers=len(workers))
+    return file
 
 
 def _gate(settings: CoordinatorSettings) -> Gate:

@@ -1,36 +1,45 @@
-"""Whether a worker is alive, from the age of its lease. Pure; seconds.
+"""The words for a worker's life, and the times after which they change. Pure; durations in seconds.
 
-A heartbeat renews the lease for three intervals. After two missed ones a worker is late, after three it is
-offline and out of the list; its record stays for ten minutes, so that it comes back to the same services.
+docs/coordinator.md explains each number. Ages are by the fair clock (`stalls`): time in which we ourselves
+stood still does not count.
 """
 
 from typing import Final, Literal
 
 from edgeproxy.cluster.messages import WorkerStatus
 
-BEATS_A_LEASE: Final = 3
-OLD_AGENT_LEASE: Final = 90.0  # agents that do not report services beat every 30 s, whatever they are told
-REMOVED_AFTER: Final = 600.0
+Status = Literal["starting", "healthy", "degraded", "suspect", "offline", "draining"]
 
-Lateness = Literal["on time", "late", "gone"]
+SUSPECT_AFTER: Final = 1.3  # intervals without a heartbeat: the agent's jitter is 0.1, the rest is the network's
+DEAD_AFTER: Final = 3.0  # intervals, where no probe gives an answer: a worker behind NAT, a prober that is busy
+VERDICT_WITHIN: Final = 2.5  # a probe takes 1 s at most; one that has not come back by then never will
+PROBE_AGAIN: Final = 5.0  # between probes of a worker that answers them and sends no heartbeats
+ANSWERS_FOR: Final = 600.0  # how long such a worker stays: its users are served, but it obeys nobody
+REMOVED_AFTER: Final = 600.0  # of silence: its record is kept so long, to give it its services back
+LOADING: Final = 1800.0  # the same for an old agent that never beat: it loads its models first
+
+OLD_INTERVAL: Final = 30.0  # agents that do not report services beat every 30 s, whatever they are told
+
+_WORDS: Final[dict[Status, WorkerStatus]] = {
+    "starting": "healthy",
+    "healthy": "healthy",
+    "degraded": "degraded",
+    "suspect": "degraded",
+    "draining": "degraded",
+    "offline": "offline",
+}
+FINE: Final = frozenset({"healthy", "online", "registered"})  # what agents of any age say when all is well
 
 
-def lease(heartbeat_interval: float, reports_services: bool) -> float:
-    """How long a heartbeat is good for."""
-    return BEATS_A_LEASE * heartbeat_interval if reports_services else OLD_AGENT_LEASE
+def word(status: Status) -> WorkerStatus:
+    """The one of three words that dashboards and old clients understand."""
+    return _WORDS[status]
 
 
-def lateness(age: float, lease: float) -> Lateness:
-    """What the time since the last heartbeat says."""
-    if age < lease * 2 / BEATS_A_LEASE:
-        return "on time"
-    return "late" if age < lease else "gone"
+def interval(told: float, reports_services: bool) -> float:
+    """How often a worker really beats."""
+    return told if reports_services else OLD_INTERVAL
 
 
-def status(age: float, lease: float, reported: str) -> WorkerStatus:
-    """The word that dashboards understand, from the lease and from what the worker says of itself."""
-    late = lateness(age, lease)
-    if late == "gone":
-        return "offline"
-    fine = late == "on time" and reported in ("healthy", "online", "registered")
-    return "healthy" if fine else "degraded"
+def removed_after(has_beaten: bool, reports_services: bool) -> float:
+    return REMOVED_AFTER if has_beaten or reports_services else LOADING

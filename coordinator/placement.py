@@ -1,122 +1,258 @@
 """Which services a worker shall run: strategic, and steady.
 
-Gaps first, by (coverage, priority). How many at once depends on what it costs to run them: a GPU loads one
-model (5-10 GB, 30-60 s a swap), a CPU box runs two (three while the fleet is small), a storage box all its
-databases, an edge box two. A worker that comes back keeps what it had: moving a service costs users more
-than an uneven spread. Pure; the order of the fleet does not matter.
+A newcomer takes what is covered worst (`newcomer`). A worker that comes back keeps what it had, and only adds
+what is short (`returning`). When a service falls below its minimum, `repair` finds the fewest changes that
+cover it: a worker with room, else a worker that gives up what others serve well, else a chain of such swaps.
+That is an augmenting path of a flow between services and workers, the shortest one, so that coverage is the
+best there is and no worker is disturbed without need. Pure; the order of workers plays no part.
 """
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
-from coordinator.catalog import CATALOG
-from edgeproxy.cluster.services import ServiceSpec, WorkerType
+from coordinator.fleet import Fleet, Kind, Member
+from coordinator.resources import UNSAID
 
-ALL: Final = len(CATALOG)
-_CATALOG_ORDER: Final = {name: index for index, name in enumerate(CATALOG)}
+FAR: Final = 1_000_000
+CHANGE: Final = 100  # a change weighs more than any number of hops: of equal paths the shorter one
+
+
+class Step(NamedTuple):
+    """One worker of the sort `member` shall hold the services of the mask `held` from now on."""
+
+    member: Member
+    held: int
+
+    @property
+    def starts(self) -> int:
+        return self.held & ~self.member.held
+
+    @property
+    def stops(self) -> int:
+        return self.member.held & ~self.held
+
+
+def newcomer(fleet: Fleet, kind: Kind) -> int:
+    """What a worker that has nothing yet shall run, as a mask; it is not in the fleet."""
+    return _fill(fleet, kind, 0, kind.able)
+
+
+def returning(fleet: Fleet, kind: Kind, had: int) -> int:
+    """What a worker that comes back shall run; it is not in the fleet."""
+    kept = had & kind.able
+    if not kept:
+        return newcomer(fleet, kind)
+    rows = fleet.catalog.rows
+    short = sum(1 << i for i in _bits(kind.able) if fleet.serving[i] < rows[i].minimum)
+    return _fill(fleet, kind, kept, short)
+
+
+def _fill(fleet: Fleet, kind: Kind, held: int, candidates: int) -> int:
+    catalog, slots = fleet.catalog, fleet.slots(kind, joining=1)
+    for index in sorted(_bits(candidates & ~held), key=lambda i: _need(fleet, i)):
+        if held.bit_count() >= slots:
+            break
+        maximum = catalog.rows[index].maximum
+        if (maximum is None or fleet.told[index] < maximum) and _has_room(fleet, kind, held | 1 << index):
+            held |= 1 << index
+    return held
+
+
+def _need(fleet: Fleet, index: int) -> tuple[int, float, int, int]:
+    """Sorts what nobody has before what is short, that before what is not at its desired number."""
+    row, count = fleet.catalog.rows[index], fleet.serving[index]
+    band = 0 if not count else 1 if count < row.minimum else 2
+    return band, count / max(row.desired, 1), row.spec.priority, index
+
+
+def _has_room(fleet: Fleet, kind: Kind, held: int) -> bool:
+    if kind.memory == UNSAID and kind.vram == UNSAID:
+        return True
+    needs = [fleet.catalog.rows[i].need for i in _bits(held)]
+    memory = kind.memory == UNSAID or sum(need.memory for need in needs) <= kind.memory
+    return memory and (kind.vram == UNSAID or sum(need.vram for need in needs) <= kind.vram)
+
+
+def repair(fleet: Fleet, displace: int = -1) -> list[Step]:
+    """The fewest steps that cover what can be covered: every service once, then every service to its minimum.
+    Nothing is given up for a service that is short but has somebody, unless it is in the mask `displace`.
+
+    Steps of one repair are meant together. One that stops a service goes first by its replacement: see
+    `Assignments`, which takes them only when nobody is left without."""
+    if not any(fleet.serving[i] < row.minimum for i, row in enumerate(fleet.catalog.rows)):
+        return []
+    return _Plan(fleet).make(displace)
 
 
 @dataclass(frozen=True, slots=True)
-class Member:
-    """A worker as placement sees it. `assigned` is what it was told to run, `serving` what counts as
-    coverage (told and not known to fail, or really running); `runnable` None means every service of its
-    type."""
+class _Edge:
+    """A worker of `planned` may start a service at this cost, in place of `stop`."""
 
-    worker_id: str
-    worker_type: WorkerType
-    assigned: tuple[str, ...] = ()
-    serving: frozenset[str] = frozenset()
-    runnable: frozenset[str] | None = None
+    cost: int
+    planned: "_Planned"
+    stop: int | None
 
 
-def coverage(fleet: Iterable[Member]) -> Counter[str]:
-    """How many live workers serve each service."""
-    return Counter(name for member in fleet for name in member.serving)
+class _Planned(NamedTuple):
+    """What a worker of the sort `before` is after the plan."""
+
+    member: Member
+    before: Member
 
 
-def assign(worker: Member, fleet: Collection[Member]) -> tuple[str, ...]:
-    """What a worker that registers shall run. `fleet` are the live workers; its own old record does not
-    count."""
-    others = [member for member in fleet if member.worker_id != worker.worker_id]
-    covered = coverage(others)
-    allowed = _eligible(worker)
-    kept = [name for name in worker.assigned if name in {spec.name for spec in allowed}]
-    if kept:
-        return _fill(kept, [spec for spec in allowed if not covered[spec.name]], covered, _capacity(worker, others))
-    return _fill([], allowed, covered, _capacity(worker, others))
+class _Path(NamedTuple):
+    """What to start where, from the gap to its end."""
+
+    cost: int
+    steps: list[tuple[int, _Edge]]
 
 
-def mend(worker: Member, fleet: Collection[Member]) -> tuple[str, ...]:
-    """What a live worker shall run now: the same, plus critical gaps that it has room for. A worker without
-    room gives up a service that others serve too: a model swap is dear, a service that nobody has is
-    dearer."""
-    others = [member for member in fleet if member.worker_id != worker.worker_id]
-    covered = coverage([*others, worker])
-    gaps = [spec for spec in _eligible(worker) if not covered[spec.name] and spec.name not in worker.assigned]
-    capacity = _capacity(worker, others)
-    if not gaps:
-        return worker.assigned
-    if len(worker.assigned) < capacity:
-        return _fill(worker.assigned, gaps, covered, capacity)
-    return _swap(worker.assigned, min(gaps, key=_order(covered)), coverage(others))
+class _Plan:
+    """A copy of the counts, in which the changes are made one after the other."""
 
+    def __init__(self, fleet: Fleet) -> None:
+        self._fleet = fleet
+        self._rows = fleet.catalog.rows
+        self._count = list(fleet.serving)
+        self._told = list(fleet.told)
+        self._groups = {_Planned(member, member): n for member, n in fleet.groups.items()}
+        self._slots = {kind: fleet.slots(kind) for kind in {member.kind for member in fleet.groups}}
+        self._known_edges: dict[tuple[int, int | None], _Edge] | None = None
 
-def possible(worker: Member) -> frozenset[str]:
-    """The services that the worker may be given at all."""
-    return frozenset(spec.name for spec in _eligible(worker))
+    def make(self, displace: int) -> list[Step]:
+        for index in self._fleet.catalog.urgency:
+            if not self._count[index] and self._rows[index].minimum:
+                path = self._path(index, spare=False) or self._path(index, spare=True)
+                if path is not None:
+                    self._take(path)
+        self._to_minimum(displace)
+        return self._steps()
 
+    def _to_minimum(self, displace: int) -> None:
+        """The cheapest of all paths first: so are successive paths together the cheapest."""
+        while paths := [
+            (path.cost, self._count[index], rank, path)
+            for rank, index in enumerate(self._fleet.catalog.urgency)
+            if 0 < self._count[index] < self._rows[index].minimum
+            and (path := self._path(index, spare=False, swaps=bool(displace >> index & 1))) is not None
+        ]:
+            self._take(min(paths, key=lambda found: found[:3])[3])
 
-def _swap(assigned: tuple[str, ...], gap: ServiceSpec, by_others: Counter[str]) -> tuple[str, ...]:
-    spare = [name for name in assigned if by_others[name]]
-    if not spare:
-        return assigned
-    given_up = max(spare, key=lambda name: (by_others[name], _CATALOG_ORDER.get(name, ALL)))
-    return _sorted([name for name in assigned if name != given_up] + [gap.name])
+    def _take(self, path: "_Path") -> None:
+        for start, edge in path.steps:
+            self._apply(start, edge)
 
-
-def _fill(
-    kept: Iterable[str], candidates: Iterable[ServiceSpec], covered: Counter[str], capacity: int
-) -> tuple[str, ...]:
-    names = list(dict.fromkeys(kept))
-    for spec in sorted(candidates, key=_order(covered)):
-        if len(names) >= capacity:
-            break
-        if spec.name not in names:
-            names.append(spec.name)
-    return _sorted(names)
-
-
-def _eligible(worker: Member) -> list[ServiceSpec]:
-    """The services that the worker may be given. A GPU box gets CPU work only if it can do no GPU work."""
-    for kind in (worker.worker_type, "cpu") if worker.worker_type == "gpu" else (worker.worker_type,):
-        specs = [
-            wanted.spec
-            for name, wanted in CATALOG.items()
-            if wanted.spec.requires == kind and (worker.runnable is None or name in worker.runnable)
+    def _path(self, gap: int, spare: bool, swaps: bool = True) -> "_Path | None":
+        """Bellman-Ford over services: from the gap to a worker with room, or to a service that can spare
+        one; None if there is no way. `spare`: a service may be brought below its minimum for it, as long as
+        somebody is left. Ends are compared by cost, then by how much is over there."""
+        maximum = self._rows[gap].maximum
+        if maximum is not None and self._told[gap] >= maximum:
+            return None
+        edges = self._edges()
+        cost, came = {gap: 0}, dict[int, tuple[int, _Edge]]()
+        for _ in self._rows if swaps else ():
+            if not self._relax(edges, cost, came, gap):
+                break
+        ends: list[tuple[tuple[int, int], int, _Edge | None]] = [
+            ((spent + room.cost, -FAR), i, room) for i, spent in cost.items() if (room := edges.get((i, None)))
         ]
-        if specs:
-            return specs
-    return []
+        ends += [
+            ((spent, self._rows[i].minimum - self._count[i]), i, None)
+            for i, spent in cost.items()
+            if i != gap and self._can_spare(i, spare)
+        ]
+        if not ends:
+            return None
+        (total, _), end, last = min(ends, key=lambda found: found[:2])
+        return self._checked(_Path(total, self._walk(came, gap, end, last)))
+
+    def _checked(self, path: "_Path") -> "_Path | None":
+        """Without paths that change one worker twice, which bounds of memory can bring about."""
+        used = Counter(edge.planned for _, edge in path.steps)
+        return None if any(times > self._groups[planned] for planned, times in used.items()) else path
+
+    def _relax(
+        self,
+        edges: dict[tuple[int, int | None], _Edge],
+        cost: dict[int, int],
+        came: dict[int, tuple[int, _Edge]],
+        gap: int,
+    ) -> bool:
+        better = False
+        for (start, stop), edge in edges.items():
+            if start in cost and stop is not None and stop != gap and cost[start] + edge.cost < cost.get(stop, FAR):
+                cost[stop], came[stop] = cost[start] + edge.cost, (start, edge)
+                better = True
+        return better
+
+    def _walk(
+        self, came: dict[int, tuple[int, _Edge]], gap: int, end: int, last: _Edge | None
+    ) -> list[tuple[int, _Edge]]:
+        path = [] if last is None else [(end, last)]
+        while end != gap and len(path) <= len(self._rows):
+            start, edge = came[end]
+            path.append((start, edge))
+            end = start
+        return path[::-1]
+
+    def _can_spare(self, index: int, spare: bool) -> bool:
+        return self._count[index] > (1 if spare else max(self._rows[index].minimum, 0))
+
+    def _edges(self) -> dict[tuple[int, int | None], _Edge]:
+        """Of all that can be changed, the cheapest worker for each start and stop."""
+        if self._known_edges is not None:
+            return self._known_edges
+        edges = self._known_edges = {}
+        for planned in sorted(self._groups):
+            for start, stop in self._changes(planned.member):
+                changes = _changes_made(planned.before.held, start) - _changes_made(planned.before.held, stop)
+                cost = 1 + CHANGE * changes
+                known = edges.get((start, stop))
+                if known is None or cost < known.cost:
+                    edges[start, stop] = _Edge(cost, planned, stop)
+        return edges
+
+    def _changes(self, member: Member) -> Iterator[tuple[int, int | None]]:
+        if not member.open:
+            return
+        kind, held = member.kind, member.held
+        room = held.bit_count() < self._slots[kind]
+        for start in _bits(kind.able & ~held & ~member.serving):
+            if room and _has_room(self._fleet, kind, held | 1 << start):
+                yield start, None
+            for stop in _bits(held & member.serving):
+                if _has_room(self._fleet, kind, held & ~(1 << stop) | 1 << start):
+                    yield start, stop
+
+    def _apply(self, start: int, edge: _Edge) -> None:
+        old, stop, self._known_edges = edge.planned, edge.stop, None
+        self._groups[old] -= 1
+        if not self._groups[old]:
+            del self._groups[old]
+        gone = 0 if stop is None else 1 << stop
+        held, serving = (mask & ~gone | 1 << start for mask in (old.member.held, old.member.serving))
+        new = _Planned(old.member._replace(held=held, serving=serving), old.before)
+        self._groups[new] = self._groups.get(new, 0) + 1
+        for counts in (self._count, self._told):
+            counts[start] += 1
+            if stop is not None:
+                counts[stop] -= 1
+
+    def _steps(self) -> list[Step]:
+        changed = sorted(planned for planned in self._groups if planned.member.held != planned.before.held)
+        return [Step(p.before, p.member.held) for p in changed for _ in range(self._groups[p])]
 
 
-def _capacity(worker: Member, others: Collection[Member]) -> int:
-    kinds = {spec.requires for spec in _eligible(worker)}
-    if "gpu" in kinds:
-        return 1
-    if "storage" in kinds:
-        return ALL
-    if "edge" in kinds:
-        return 2
-    peers = 1 + sum(member.worker_type == "cpu" for member in others)
-    services = sum(wanted.spec.requires == "cpu" for wanted in CATALOG.values())
-    return 3 if peers * 2 < services else 2
+def _changes_made(before: int, index: int | None) -> int:
+    """Whether to run a service, or to have run it, is a change."""
+    return 0 if index is None or before >> index & 1 else 1
 
 
-def _order(covered: Counter[str]) -> Callable[[ServiceSpec], tuple[int, int, int]]:
-    return lambda spec: (covered[spec.name], spec.priority, _CATALOG_ORDER[spec.name])
-
-
-def _sorted(names: Iterable[str]) -> tuple[str, ...]:
-    return tuple(sorted(names, key=lambda name: (CATALOG[name].spec.priority, _CATALOG_ORDER[name])))
+def _bits(mask: int) -> Iterator[int]:
+    while mask:
+        low = mask & -mask
+        yield low.bit_length() - 1
+        mask ^= low

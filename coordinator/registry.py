@@ -1,217 +1,357 @@
-"""Who is in the fleet: records, leases, assignments. In memory; pure, `Now` is an argument and nothing waits.
+"""Who is in the fleet: records, their lives, what they shall run. In memory; pure, `Now` is an argument and
+nothing waits.
 
-A worker is live until its lease ends, and remembered until `REMOVED_AFTER`. What it reports to run is
-believed; an old agent, which reports nothing (`services` None), is taken to run what it was assigned.
+Every method first lets time pass (`advance`): what is late becomes suspect, offline, forgotten, and gaps are
+mended. Changes are told in `events`, in order. What is to be done on a wire, probes, waits in `take_probes`.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
-from coordinator import liveness, placement
-from coordinator.events import EventLog
-from coordinator.catalog import CATALOG, worker_type
-from coordinator.placement import Member
-from edgeproxy.cluster.messages import Heartbeat, Registration, ServiceReport, WorkerStatus
-from edgeproxy.cluster.services import TIERS, WorkerType
+from coordinator.assignments import Assignments
+from coordinator.catalog import CATALOG, Catalog, worker_type
+from coordinator.events import EventLog, Kind
+from coordinator.fleet import Fleet, kind_of
+from coordinator.liveness import DEAD_AFTER, Status
+from coordinator.pace import Pace
+from coordinator.packing import pack_reports
+from coordinator.record import Now, Verdict, Worker, distinct, facts_of, reports_of
+from coordinator.resources import of_machine
+from coordinator.watch import Probe, Watch
+from coordinator.wheel import TICK
+from edgeproxy.cluster.messages import Heartbeat, Registration, ServiceReport
 
-MAX_WORKERS: Final = 10_000  # with the messages' own bounds some 200 MB at the very worst
+__all__ = ["Now", "Registry", "RegistryFull", "StaleIncarnation", "Worker"]
 
-
-@dataclass(frozen=True, slots=True)
-class Now:
-    """One moment on both clocks: `monotonic` seconds for ages, `wall` (UTC) for people."""
-
-    monotonic: float
-    wall: datetime
+MAX_WORKERS: Final = 100_000
+MAX_BYTES: Final = 256 * 1024 * 1024  # of what workers say of themselves; usual ones say 300 bytes
+LOAD_STEPS: Final = 8
+REACH_AGAIN: Final = 30.0  # seconds between two tries to reach a worker that is hidden
 
 
 class RegistryFull(Exception):
-    """No room for another worker."""
+    """No room for another worker, or for what this one says of itself."""
 
 
-@dataclass(slots=True)
-class Worker:
-    """One record. `heard` and `lease` are seconds on the monotonic clock; `beat` is the last heartbeat, if
-    any."""
-
-    worker_id: str
-    tunnel_url: str | None
-    vpn_ip: str | None
-    region: str | None
-    capabilities: Mapping[str, Any]
-    worker_type: WorkerType
-    runnable: frozenset[str] | None
-    services: tuple[ServiceReport, ...] | None
-    registered_at: datetime
-    last_heartbeat: datetime
-    heard: float
-    lease: float
-    assigned: tuple[str, ...] = ()
-    beat: Heartbeat | None = None
-    tasks_completed: int = 0
-    credential: bytes | None = None
-    cordoned: bool = False
-    draining: bool = False
-    reached: bool | None = None
-
-    @property
-    def tier(self) -> int:
-        return TIERS[self.worker_type]
-
-    def status(self, now: Now) -> WorkerStatus:
-        reported = "registered" if self.beat is None else self.beat.status
-        return liveness.status(now.monotonic - self.heard, self.lease, reported)
-
-    def lateness(self, now: Now) -> liveness.Lateness:
-        return liveness.lateness(now.monotonic - self.heard, self.lease)
-
-    def live(self, now: Now) -> bool:
-        return self.lateness(now) != "gone"
-
-    def running(self, now: Now) -> frozenset[str]:
-        """The services that users get here at this moment."""
-        if self.services is not None:
-            on_time = self.lateness(now) == "on time"
-            return frozenset(report.name for report in self.services if on_time and report.status == "healthy")
-        return frozenset(self.assigned) if self.status(now) == "healthy" else frozenset()
-
-    def member(self) -> Member:
-        """What placement sees: a service that is starting counts, one that fails does not."""
-        reports = {report.name: report.status for report in self.services or ()}
-        up = {name for name, state in reports.items() if state == "healthy"}
-        told = {name for name in self.assigned if reports.get(name) != "unhealthy"}
-        return Member(self.worker_id, self.worker_type, self.assigned, frozenset(up | told), self.runnable)
+class StaleIncarnation(Exception):
+    """The heartbeat is of a worker's earlier life: it has registered again since, or another has with its
+    id."""
 
 
 @dataclass(slots=True)
 class Registry:
-    """All workers. `heartbeat_interval` is what agents are told; `new_id` names a worker that brings no
-    name."""
+    """All workers. `heartbeat_interval` is the shortest that agents are told; `new_id` names a worker that
+    brings no name. `dial_back`: a worker is shown to edges when we, or a peer, have reached it."""
 
     heartbeat_interval: float
     new_id: Callable[[], str]
     max_workers: int = MAX_WORKERS
-    workers: dict[str, Worker] = field(default_factory=dict)
+    catalog: Catalog = field(default_factory=lambda: CATALOG)
+    max_bytes: int = MAX_BYTES
+    dial_back: bool = False
     events: EventLog = field(default_factory=EventLog)
+    workers: dict[str, Worker] = field(default_factory=dict)
+    used_bytes: int = 0
     started: float | None = None
-    _gaps: frozenset[str] = frozenset()
-    _gaps_until: float = 0.0
+    unverified: int = 0
+    watch: Watch = field(init=False)
+    pace: Pace = field(init=False)
+    assignments: Assignments = field(init=False)
+    _next: float = float("-inf")
+    _was_settled: bool = False
 
-    def register(self, registration: Registration, now: Now) -> Worker:
-        """Take a worker in, or in again: the same machine keeps its id, its services and its first day."""
-        self.settled(now)
-        worker_id = registration.worker_id or self._free_id()
-        old = self.workers.get(worker_id)
-        if old is None and len(self.workers) >= self.max_workers:
-            raise RegistryFull
-        worker = _record(worker_id, registration, now, old)
-        worker.lease = liveness.lease(self.heartbeat_interval, registration.services is not None)
-        worker.assigned = _had(old, registration)
-        self.workers[worker_id] = worker
-        self._tell(worker, placement.assign(worker.member(), self._fleet(now)))
-        if old is not None:
-            worker.cordoned, worker.draining, worker.credential = old.cordoned, old.draining, old.credential
-        self.events.add("registered", now.wall, worker_id, "healthy")
-        return worker
-
-    def heartbeat(self, heartbeat: Heartbeat, now: Now) -> Worker | None:
-        """Renew a lease and take in what the worker reports; None for a worker that must register (again).
-        Gaps are mended here, unless the registry is too young to know who else is there."""
-        worker = self.workers.get(heartbeat.worker_id)
-        if worker is None:
-            return None
-        settled = self.settled(now)
-        worker.beat, worker.heard, worker.last_heartbeat = heartbeat, now.monotonic, now.wall
-        if heartbeat.services is not None and worker.services != tuple(heartbeat.services):
-            self.events.add("changed", now.wall, worker.worker_id, "healthy")
-        if heartbeat.services is not None:
-            worker.services = tuple(heartbeat.services)
-            worker.lease = liveness.lease(self.heartbeat_interval, reports_services=True)
-        if settled and self._uncovered(now) & placement.possible(worker.member()):
-            self._tell(worker, placement.mend(worker.member(), self._fleet(now)))
-        return worker
+    def __post_init__(self) -> None:
+        self.pace = Pace(self.heartbeat_interval)
+        self.assignments = Assignments(Fleet(self.catalog), self.workers, self._told)
+        self.watch = Watch(self.workers.get, self._change, self._forget, self._announce, self._count_live)
 
     @property
     def interval(self) -> float:
-        return self.heartbeat_interval
-
-    def settled(self, now: Now) -> bool:
-        if self.started is None:
-            self.started = now.monotonic
-        return now.monotonic - self.started >= 3 * self.heartbeat_interval
+        """Seconds between heartbeats, for answers."""
+        return self.pace.interval(len(self.workers))
 
     def advance(self, now: Now) -> None:
-        for worker_id in self.sweep(now):
-            self.events.add("forgotten", now.wall, worker_id)
+        """Let time pass. Cheap if it has not."""
+        if now.monotonic < self._next:
+            return
+        self._next = now.monotonic + TICK
+        if self.started is None:
+            self.started = now.monotonic
+        self.watch.pass_time(now)
+        if self.settled(now):
+            if not self._was_settled:
+                self._was_settled = True
+                self._announce(now, "the list is settled")
+            self.assignments.mend(now)
+
+    def settled(self, now: Now) -> bool:
+        """Whether every worker that was there before we started has had the time to come back."""
+        since = now.monotonic if self.started is None else self.started
+        return now.monotonic - since >= DEAD_AFTER * self.heartbeat_interval
+
+    def register(self, registration: Registration, now: Now) -> Worker:
+        """Take a worker in, or in again: the same machine keeps its id, its services and its first day."""
+        self.advance(now)
+        worker_id = registration.worker_id or self._free_id()
+        old = self.workers.get(worker_id)
+        worker = self._record(worker_id, registration, old, now)
+        worker.hidden = self._must_show(worker, old)
+        self._make_room(old, worker)
+        had = old.assigned if old else distinct([report.name for report in registration.services or ()])
+        if old is not None:
+            self._retire(old)
+        self.workers[worker_id] = worker
+        self.used_bytes += worker.size
+        self.assignments.admit(worker, had, now)
+        worker.status = worker.resting_status()
+        if worker.draining:
+            self.assignments.drain(worker, now)
+        self._note("registered", worker, now, "again" if old else "")
+        self.assignments.refresh(worker, now)
+        self.watch.follow(worker, now)
+        self.watch.reach(worker)
+        return worker
+
+    def heartbeat(self, heartbeat: Heartbeat, now: Now) -> Worker | None:
+        """Take in that a worker lives, and what it reports; None for one that must register (again)."""
+        self.advance(now)
+        worker = self.workers.get(heartbeat.worker_id)
+        if worker is None:
+            return None
+        if heartbeat.incarnation is not None and heartbeat.incarnation != worker.incarnation:
+            raise StaleIncarnation
+        before, slow, hosts = worker.size, worker.beat_interval, self._hosts_if_new(worker, heartbeat)
+        again = worker.hidden and now.monotonic // REACH_AGAIN != worker.heard // REACH_AGAIN
+        worker.heard, worker.interval = now.monotonic, self.interval
+        changed = worker.take_in(heartbeat)
+        self.used_bytes += worker.size - before
+        if hosts is not None and not worker.hosts() <= hosts:
+            worker.hidden, worker.reached = True, None
+        if again:
+            self.watch.reach(worker)
+        if worker.beat_interval < slow:
+            self.watch.follow(worker, now)
+        if changed or worker.suspicion or worker.unverified or not (worker.has_beaten and worker.live):
+            self._revive(worker, now, changed)
+        elif self.assignments.overdue(worker, now):
+            self._revive(worker, now, changed=False)
+        self._note_load(worker, now)
+        return worker
 
     def unregister(self, worker_id: str, now: Now) -> bool:
-        self._gaps_until = 0.0
-        if self.workers.pop(worker_id, None) is None:
-            return False
-        self.events.add("left", now.wall, worker_id)
-        return True
-
-    def drain(self, worker_id: str, now: Now) -> bool:
-        return self._order(worker_id, now, True, True, "draining")
-
-    def cordon(self, worker_id: str, now: Now) -> bool:
-        return self._order(worker_id, now, True, False, "cordoned")
-
-    def resume(self, worker_id: str, now: Now) -> bool:
-        return self._order(worker_id, now, False, False, "resumed")
-
-    def _order(self, worker_id: str, now: Now, cordoned: bool, draining: bool, why: str) -> bool:
+        """A worker says good-bye, or an operator removes it."""
+        self.advance(now)
         worker = self.workers.get(worker_id)
         if worker is None:
             return False
-        worker.cordoned, worker.draining = cordoned, draining
-        self.events.add("changed", now.wall, worker_id, worker.status(now), why)
+        self._remove(worker)
+        self._note("left", worker, now)
         return True
 
+    def drain(self, worker_id: str, now: Now) -> bool:
+        """Take its services from it, each when another serves it; it gets no new ones."""
+        return self._order(worker_id, now, cordoned=True, draining=True, why="by order")
+
+    def cordon(self, worker_id: str, now: Now) -> bool:
+        """It keeps what it runs and gets nothing new."""
+        return self._order(worker_id, now, cordoned=True, draining=False, why="cordoned")
+
+    def resume(self, worker_id: str, now: Now) -> bool:
+        """The end of a cordon or drain."""
+        return self._order(worker_id, now, cordoned=False, draining=False, why="resumed")
+
     def broken(self, worker_id: str, now: Now) -> None:
-        pass
+        """The connection by which a worker sends its heartbeats broke."""
+        self.advance(now)
+        if (worker := self.workers.get(worker_id)) is not None:
+            self.watch.broken(worker, now)
 
     def observed(self, worker_id: str, load: float, now: Now) -> None:
-        pass
+        """What a proxy sees of a worker's load; it is good for half a minute."""
+        self.advance(now)
+        if (worker := self.workers.get(worker_id)) is not None:
+            worker.seen = (load, now.monotonic)
+            self._note_load(worker, now)
 
-    def sweep(self, now: Now) -> list[str]:
-        """Forget the workers that have been silent for too long; their ids."""
-        silent = [
-            worker.worker_id
-            for worker in self.workers.values()
-            if now.monotonic - worker.heard >= liveness.REMOVED_AFTER
-        ]
-        for worker_id in silent:
-            del self.workers[worker_id]
-        return silent
+    def take_probes(self, most: int) -> list[Probe]:
+        """Probes to be made, doubts first; their outcome goes to `probed`."""
+        taken: list[Probe] = []
+        for queue in (self.watch.doubts, self.watch.reaches):
+            while queue and len(taken) < most:
+                taken.append(queue.popleft())
+        return taken
+
+    def probed(
+        self,
+        worker_id: str,
+        incarnation: int,
+        now: Now,
+        *,
+        direct: Verdict | None = None,
+        peer: Verdict | None = None,
+    ) -> None:
+        """What a probe brought. One of an earlier incarnation says nothing of this one."""
+        self.advance(now)
+        worker = self.workers.get(worker_id)
+        if worker is None or worker.incarnation != incarnation:
+            return
+        if self.watch.stalls.standing(now.monotonic):  # it is us who did not listen
+            direct, peer = _unless_silent(direct), _unless_silent(peer)
+        self.watch.told(worker, direct, peer, now)
+        if worker.hidden and "alive" in (direct, peer):
+            worker.hidden = False
+            self._note("changed", worker, now, "it was reached")
+        if worker.live:
+            self.assignments.refresh(worker, now)
+
+    def stalled(self, start: float, end: float) -> None:
+        """We stood still from `start` to `end` (monotonic): nobody is late for that, nor for as long again (an
+        interval at most), in which what waits in our sockets is heard."""
+        self.watch.stalls.excuse(start, end + min(end - start, self.interval))
 
     def live(self, now: Now) -> list[Worker]:
-        """Those that may be routed to: healthy and degraded ones, by id."""
-        return sorted((w for w in self.workers.values() if w.live(now)), key=lambda w: w.worker_id)
+        """Those that may be routed to, by id."""
+        self.advance(now)
+        return sorted((w for w in self.workers.values() if w.routable), key=lambda w: w.worker_id)
 
     def running(self, now: Now) -> dict[str, list[Worker]]:
         """Who serves each service at this moment, by id."""
         found: dict[str, list[Worker]] = {}
         for worker in self.live(now):
-            for name in worker.running(now):
+            for name in worker.running():
                 found.setdefault(name, []).append(worker)
         return found
 
-    def _tell(self, worker: Worker, assigned: tuple[str, ...]) -> None:
-        worker.assigned = assigned
-        self._gaps_until = 0.0
+    def restore(self, workers: Iterable[Worker], now: Now) -> None:
+        """Take in the records of a snapshot: unverified, routable, and with the time of a lease to be heard."""
+        for worker in workers:
+            if worker.worker_id in self.workers or len(self.workers) >= self.max_workers:
+                continue
+            worker.unverified, worker.heard, worker.interval = worker.live, now.monotonic, self.interval
+            self.workers[worker.worker_id] = worker
+            self.used_bytes += worker.size
+            self.unverified += worker.unverified
+            self.assignments.refresh(worker, now)
+            self.watch.follow(worker, now)
+            self.watch.reach(worker)
+            if worker.draining:
+                self.assignments.drain(worker, now)
 
-    def _uncovered(self, now: Now) -> frozenset[str]:
-        """The critical gaps, worked out once a second: heartbeats are many, gaps are few."""
-        if now.monotonic >= self._gaps_until:
-            self._gaps = frozenset(CATALOG) - placement.coverage(self._fleet(now)).keys()
-            self._gaps_until = now.monotonic + 1
-        return self._gaps
+    def _record(self, worker_id: str, registration: Registration, old: Worker | None, now: Now) -> Worker:
+        kind = worker_type(registration.capabilities)
+        reports = reports_of(registration)
+        seconds = int(now.wall.timestamp())
+        return Worker(
+            worker_id=worker_id,
+            facts=facts_of(registration),
+            kind=kind_of(self.catalog, kind, of_machine(registration.capabilities), registration.runnable),
+            worker_type=kind,
+            registered=old.registered if old else now.wall.timestamp(),
+            heard=now.monotonic,
+            interval=self.interval,
+            # rises over restarts of ours too, as long as our clock does
+            incarnation=max(seconds, old.incarnation + 1) if old else seconds,
+            reports=None if reports is None else pack_reports(reports),
+            cordoned=old.cordoned if old else False,
+            draining=old.draining if old else False,
+            credential=old.credential if old else None,
+        )
 
-    def _fleet(self, now: Now) -> list[Member]:
-        return [worker.member() for worker in self.workers.values() if worker.live(now)]
+    def _must_show(self, worker: Worker, old: Worker | None) -> bool:
+        """Whether it must show that it can be reached: at a host that it has not been reached at."""
+        known = old.hosts() if old is not None and not old.hidden else set()
+        return self.dial_back and not worker.hosts() <= known
+
+    def _hosts_if_new(self, worker: Worker, heartbeat: Heartbeat) -> set[str] | None:
+        """Its hosts until now, if what it reports is not what it reported and that matters."""
+        if not self.dial_back or heartbeat.services is None or pack_reports(heartbeat.services) == worker.reports:
+            return None
+        return worker.hosts()
+
+    def _make_room(self, old: Worker | None, new: Worker) -> None:
+        freed = old.size if old else 0
+        if (old is None and len(self.workers) >= self.max_workers) or (
+            self.used_bytes - freed + new.size > self.max_bytes
+        ):
+            raise RegistryFull
+
+    def _revive(self, worker: Worker, now: Now, changed: bool) -> None:
+        self.watch.heard(worker, now)
+        if not worker.live:
+            self.watch.follow(worker, now)
+        if worker.unverified:
+            worker.unverified = False
+            self.unverified -= 1
+        worker.has_beaten = True
+        self.assignments.refresh(worker, now)
+        status = worker.resting_status()
+        if status != worker.status:
+            self._change(worker, status, now, "")
+        elif changed:
+            self._note("changed", worker, now)
+        if changed and not worker.reached:
+            self.watch.reach(worker)
+
+    def _order(self, worker_id: str, now: Now, *, cordoned: bool, draining: bool, why: str) -> bool:
+        self.advance(now)
+        worker = self.workers.get(worker_id)
+        if worker is None:
+            return False
+        worker.cordoned, worker.draining = cordoned, draining
+        if draining:
+            self.assignments.drain(worker, now)
+        else:
+            self.assignments.draining.pop(worker_id, None)
+        status = worker.resting_status()
+        if worker.live and worker.suspicion is None and worker.status != status:
+            self._change(worker, status, now, why)
+        else:
+            self._note("changed", worker, now, why)
+            self.assignments.refresh(worker, now)
+        return True
+
+    def _change(self, worker: Worker, status: Status, now: Now, why: str) -> None:
+        caution = self.watch.caution
+        caution.suspects += (status == "suspect") - (worker.status == "suspect")
+        worker.status = status
+        self._note("status", worker, now, why)
+        self.assignments.refresh(worker, now)
+
+    def _forget(self, worker: Worker, now: Now) -> None:
+        self._remove(worker)
+        self._note("forgotten", worker, now)
+
+    def _remove(self, worker: Worker) -> None:
+        self._retire(worker)
+        del self.workers[worker.worker_id]
+
+    def _retire(self, worker: Worker) -> None:
+        """Out of every count; its alarm is void."""
+        self.used_bytes -= worker.size
+        self.unverified -= worker.unverified
+        self.watch.caution.suspects -= worker.status == "suspect"
+        worker.alarm = None
+        self.assignments.forget(worker)
+
+    def _note(self, kind: Kind, worker: Worker, now: Now, why: str = "") -> None:
+        self.events.add(kind, now.wall, worker.worker_id, worker.status, why)
+
+    def _note_load(self, worker: Worker, now: Now) -> None:
+        """A step of an eighth is news, and only when it is well past the step."""
+        load = worker.load(now) * LOAD_STEPS
+        if abs(load - worker.load_step) >= 1:
+            worker.load_step = min(round(load), 1000)
+            self._note("load", worker, now, f"{worker.load(now):.2f}")
+
+    def _announce(self, now: Now, what: str) -> None:
+        self.events.add("fleet", now.wall, detail=what)
+
+    def _told(self, worker: Worker, now: Now, why: str) -> None:
+        self._note("assigned", worker, now, f"{', '.join(worker.assigned) or 'nothing'}: {why}")
+
+    def _count_live(self) -> int:
+        return self.assignments.fleet.size
 
     def _free_id(self) -> str:
         while (worker_id := self.new_id()) in self.workers:
@@ -219,40 +359,10 @@ class Registry:
         return worker_id
 
 
-def _record(worker_id: str, registration: Registration, now: Now, old: Worker | None) -> Worker:
-    return Worker(
-        worker_id=worker_id,
-        tunnel_url=registration.tunnel_url,
-        vpn_ip=registration.vpn_ip,
-        region=registration.region,
-        capabilities=registration.capabilities,
-        worker_type=worker_type(registration.capabilities),
-        runnable=None if registration.runnable is None else frozenset(registration.runnable),
-        services=_reports(registration),
-        registered_at=old.registered_at if old else now.wall,
-        last_heartbeat=now.wall,
-        heard=now.monotonic,
-        lease=0.0,
-        tasks_completed=old.tasks_completed if old else 0,
-    )
+def _unless_silent(verdict: Verdict | None) -> Verdict | None:
+    return "unknown" if verdict == "silent" else verdict
 
 
-def _reports(registration: Registration) -> tuple[ServiceReport, ...] | None:
-    """What runs, as the registration tells it; one older generation calls it `containers` and has no URL of
-    its own."""
-    if registration.services is not None:
-        return tuple(registration.services)
-    if registration.tunnel_url is None and registration.containers:
-        return tuple(registration.containers)
-    return None
-
-
-def _had(old: Worker | None, registration: Registration) -> tuple[str, ...]:
-    """What a worker had before: by our record, or, where we have forgotten it, by what it says it runs."""
-    if old is not None:
-        return old.assigned
-    return tuple(_names(registration.services or ()))
-
-
-def _names(reports: Iterable[ServiceReport]) -> list[str]:
-    return list(dict.fromkeys(report.name for report in reports))
+def reports_named(worker: Worker, service: str) -> ServiceReport | None:
+    """What a worker reports of one service."""
+    return next((report for report in worker.services or () if report.name == service), None)

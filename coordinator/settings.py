@@ -69,11 +69,36 @@ class CoordinatorSettings(EnvironmentSettings):
         "list of networks; default: loopback, with COORDINATOR_OPEN and no API_KEY anywhere",
     )
     heartbeat_interval: float = Field(
-        10.0,
+        5.0,
         ge=0.1,
         le=300,
         validation_alias="COORDINATOR_HEARTBEAT_INTERVAL",
-        description="seconds between the heartbeats of an agent; after three missed ones it is offline",
+        description="seconds between the heartbeats of an agent; more while there are very many. One that is late is "
+        "asked, after three missed ones it is offline",
+    )
+    catalog: Path | None = Field(
+        None,
+        validation_alias="COORDINATOR_CATALOG",
+        description="TOML file of the services of the fleet; unset: the fourteen common ones",
+    )
+    state: Path | None = Field(
+        None,
+        validation_alias="COORDINATOR_STATE",
+        description="file that the registry is kept in over restarts; unset: over crashes of its process only",
+    )
+    max_workers: int = Field(
+        100_000, ge=1, le=1_000_000, validation_alias="COORDINATOR_MAX_WORKERS", description="most workers to remember"
+    )
+    dial_back: bool = Field(
+        True,
+        validation_alias="COORDINATOR_DIAL_BACK",
+        description="false: show workers to edges though the coordinator has not reached them",
+    )
+    peers: Annotated[CommaList, AfterValidator(lambda urls: base_urls(",".join(urls)) if urls else ())] = Field(
+        (),
+        validation_alias="COORDINATOR_PEERS",
+        description="comma list of other coordinators with the same API_KEY, which are asked whether they reach a "
+        "worker before it is called dead",
     )
     drain: float = Field(
         10.0,

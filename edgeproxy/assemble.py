@@ -19,6 +19,7 @@ from edgeproxy.clock import Clock, monotonic
 from edgeproxy.cluster.client import CoordinatorClient
 from edgeproxy.cluster.services import SERVICES
 from edgeproxy.discovery.coordinator import CoordinatorSource
+from edgeproxy.discovery.feed import ChangeFeed
 from edgeproxy.discovery.health import HealthChecker
 from edgeproxy.discovery.snapshot import Endpoint, Snapshot
 from edgeproxy.discovery.static import static_snapshot
@@ -121,7 +122,9 @@ class Host:
                 self._use(self._certificates.pair)
                 background.start(self._certificates.run(self._use))
             if not self._settings.upstreams:
-                background.start((await self._new_source(stack)).run())
+                client = await self._new_client(stack)
+                background.start(self._new_source(client).run())
+                background.start(ChangeFeed(client, self._on_change).run())
             return await self._supervisor.run()
 
     def _use(self, pair: Pair) -> None:
@@ -130,19 +133,26 @@ class Host:
     def _certificate_expiry(self) -> float | None:
         return self._certificates.pair.not_after.timestamp() if self._certificates else None
 
-    async def _new_source(self, stack: AsyncExitStack) -> CoordinatorSource:
+    async def _new_client(self, stack: AsyncExitStack) -> CoordinatorClient:
         settings = self._settings
         try:
             client = CoordinatorClient(settings.coordinator_url, reveal(settings.api_key))
         except ValueError as error:
             raise ConfigurationError(f"COORDINATOR_URL: {error}") from None
+        return await stack.enter_async_context(client)
+
+    def _new_source(self, client: CoordinatorClient) -> CoordinatorSource:
         self._source = CoordinatorSource(
-            await stack.enter_async_context(client),
+            client,
             self._on_snapshot,
-            ttl_s=settings.worker_list_ttl,
-            refresh_s=settings.worker_list_refresh,
+            ttl_s=self._settings.worker_list_ttl,
+            refresh_s=self._settings.worker_list_refresh,
         )
         return self._source
+
+    def _on_change(self) -> None:
+        if self._source is not None:
+            self._source.told()
 
     async def _start_admin(self, stack: AsyncExitStack, sock: Any) -> None:
         app = admin_app(

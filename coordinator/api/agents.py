@@ -11,7 +11,7 @@ from coordinator.api import guard, views
 from coordinator.api.calls import Call, Problem, Reply
 from coordinator.api.guard import fail
 from coordinator.api.state import State
-from coordinator.registry import RegistryFull, Worker
+from coordinator.registry import RegistryFull, StaleIncarnation, Worker
 from edgeproxy.cluster import proof
 from edgeproxy.cluster.messages import Heartbeat, Registration, ServiceReport, first_fault
 
@@ -72,7 +72,10 @@ def heartbeat(state: State, call: Call) -> Reply:
         fail(403, "worker_id: this session is another worker's")
     guard.check_worker_rate(state, beat.worker_id)
     guard.refuse_foreign_loopback(call, _urls(beat.services))
-    worker = state.registry.heartbeat(beat, state.clock())
+    try:
+        worker = state.registry.heartbeat(beat, state.clock())
+    except StaleIncarnation:
+        fail(409, "this worker has registered again since, or another one with its worker_id")
     if worker is None:
         fail(404, "Worker not found")
     state.counts["heartbeats"] += 1

@@ -60,7 +60,7 @@ class _Numbers(Collector):
         at = self._state.clock()
         registry = self._state.registry
         running = registry.running(at)
-        statuses = Counter[str](worker.status(at) for worker in registry.workers.values())
+        statuses = Counter[str](worker.status for worker in registry.workers.values())
         yield _gauge("coordinator_workers_total", "Workers that are remembered", sum(statuses.values()))
         yield _gauge("coordinator_workers_active", "Workers whose lease is good", len(registry.live(at)))
         yield _gauge("coordinator_services_total", "Services of the catalogue", len(CATALOG))

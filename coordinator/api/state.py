@@ -54,6 +54,7 @@ class State:
 
     def settled(self, at: Now) -> bool:
         """Whether every worker that was there before we started has had the time to come back."""
+        self.registry.advance(at)
         return self.registry.settled(at)
 
 

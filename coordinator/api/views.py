@@ -9,7 +9,7 @@ from typing import Any
 
 from coordinator.catalog import CATALOG, Wanted
 from coordinator.identity.gate import fingerprint
-from coordinator.registry import Now, Worker
+from coordinator.registry import Now, Worker, reports_named
 from edgeproxy.cluster.messages import (
     Container,
     HeartbeatAnswer,
@@ -31,6 +31,7 @@ def registered(worker: Worker, interval: float, session: str | None = None) -> J
         service_configs=configs,
         heartbeat_interval=interval,
         session=session,
+        incarnation=worker.incarnation,
         message=f"Worker registered with {len(worker.assigned)} service(s)",
     )
     return answer.model_dump(mode="json", exclude=None if session else {"session"})
@@ -51,13 +52,14 @@ def _configs(worker: Worker) -> list[ServiceConfig]:
 
 def record(worker: Worker, now: Now) -> JsonObject:
     """One worker, as /api/coordinator/workers tells it."""
-    reports = None if worker.services is None else [r.model_dump(mode="json") for r in worker.services]
+    told, services = worker.told(), worker.services
+    reports = None if services is None else [r.model_dump(mode="json") for r in services]
     return {
         "worker_id": worker.worker_id,
-        "tunnel_url": worker.tunnel_url,
-        "vpn_ip": worker.vpn_ip,
-        "region": worker.region,
-        "capabilities": worker.capabilities,
+        "tunnel_url": told["tunnel_url"],
+        "vpn_ip": told["vpn_ip"],
+        "region": told["region"],
+        "capabilities": told["capabilities"],
         "worker_type": worker.worker_type,
         "tier": worker.tier,
         "assigned_services": list(worker.assigned),
@@ -65,40 +67,39 @@ def record(worker: Worker, now: Now) -> JsonObject:
         "services": reports,
         "containers": reports or [],
         "registered_at": worker.registered_at.isoformat(),
-        "last_heartbeat": worker.last_heartbeat.isoformat(),
-        "status": worker.status(now),
-        "tasks_completed": worker.tasks_completed,
-        "identity": fingerprint(worker.credential),
-        "signed": fingerprint(worker.credential) is not None,
+        "last_heartbeat": worker.last_heartbeat(now).isoformat(),
+        "status": worker.word,
+        "state": worker.status,
+        "incarnation": worker.incarnation,
+        "unverified": worker.unverified,
         "cordoned": worker.cordoned,
         "draining": worker.draining,
-        **_beat(worker),
+        "identity": fingerprint(worker.credential),
+        "signed": fingerprint(worker.credential) is not None,
+        "reached": worker.reached,
+        "tasks_completed": 0,
+        "current_load": worker.load(now),
+        **worker.extras,
     }
 
 
-def _beat(worker: Worker) -> JsonObject:
-    if worker.beat is None:
-        return {"current_load": 0.0, "active_requests": 0, "loaded_models": []}
-    return worker.beat.model_dump(mode="json", exclude={"worker_id", "status", "services"})
-
-
 def admin_record(worker: Worker, now: Now) -> JsonObject:
-    status = worker.status(now)
     age = round(now.monotonic - worker.heard, 3)
-    return {**record(worker, now), "age_seconds": age, "is_healthy": status == "healthy"}
+    return {**record(worker, now), "age_seconds": age, "is_healthy": worker.word == "healthy"}
 
 
 def candidate(worker: Worker, service: str, now: Now) -> JsonObject:
     """One worker of a service, as /api/services/discover tells it: `tunnel_url` is where that service is."""
-    url = next((r.service_url for r in worker.services or () if r.name == service), worker.tunnel_url)
+    told, report = worker.told(), reports_named(worker, service)
+    url = told["tunnel_url"] if report is None else report.service_url
     return {
         "worker_id": worker.worker_id,
         "tunnel_url": url,
         "service_url": url,
-        "vpn_ip": worker.vpn_ip,
-        "capabilities": worker.capabilities,
-        "load": worker.beat.current_load if worker.beat else 0.0,
-        "last_heartbeat": worker.last_heartbeat.isoformat(),
+        "vpn_ip": told["vpn_ip"],
+        "capabilities": told["capabilities"],
+        "load": worker.load(now),
+        "last_heartbeat": worker.last_heartbeat(now).isoformat(),
     }
 
 

@@ -18,6 +18,7 @@ from yarl import URL
 from edgeproxy.cluster import proof
 from edgeproxy.cluster.messages import (
     Challenge,
+    Changes,
     Heartbeat,
     HeartbeatAnswer,
     Registration,
@@ -148,19 +149,28 @@ class CoordinatorClient:
             return None
         return _parse(WorkerList, body).model_copy(update={"etag": new_etag})
 
+    async def changes(self, after: str | None = None, wait: float = 0.0) -> Changes:
+        """What edges should know that came after a mark, as soon as there is something, or nothing in `wait` seconds.
+        Without a mark: where the feed is."""
+        question = "" if after is None else f"&after={quote(after, safe='')}&wait={wait:g}"
+        patience = aiohttp.ClientTimeout(total=wait + TIMEOUT, sock_connect=CONNECT_TIMEOUT)
+        _, _, body = await self._ask("GET", f"/v1/events?routing=true{question}", timeout=patience)
+        return _parse(Changes, body)
+
     async def read(self, path: str) -> Any:
         """The JSON at a path, as it is."""
         _, _, body = await self._ask("GET", path)
         return _json(body)
 
     async def _ask(
-        self, method: str, path: str, body: bytes | None = None, headers: Mapping[str, str] | None = None
+        self, method: str, path: str, body: bytes | None = None, headers: Mapping[str, str] | None = None,
+        timeout: aiohttp.ClientTimeout | None = None,
     ) -> tuple[int, str | None, bytes]:
         order = [self._preferred, *(i for i in range(len(self.urls)) if i != self._preferred)]
         failure = CoordinatorError(None, "no coordinator was asked")
         for index in order:
             try:
-                answer = await self._ask_one(self.urls[index], method, path, body, headers or {})
+                answer = await self._ask_one(self.urls[index], method, path, body, headers or {}, timeout)
             except CoordinatorError as error:
                 if error.status is not None and error.status < 500:
                     self._preferred = index
@@ -172,7 +182,8 @@ class CoordinatorClient:
         raise failure
 
     async def _ask_one(
-        self, base: str, method: str, path: str, data: bytes | None, headers: Mapping[str, str]
+        self, base: str, method: str, path: str, data: bytes | None, headers: Mapping[str, str],
+        timeout: aiohttp.ClientTimeout | None,
     ) -> tuple[int, str | None, bytes]:
         if self._session is None:
             raise RuntimeError("CoordinatorClient is used outside of its context")
@@ -180,7 +191,9 @@ class CoordinatorClient:
         url = URL(base + path, encoded=True)
         try:
             # redirects would carry the API key to another host
-            async with self._session.request(method, url, data=data, headers=head, allow_redirects=False) as response:
+            async with self._session.request(
+                method, url, data=data, headers=head, allow_redirects=False, timeout=timeout or self._timeout
+            ) as response:
                 content = await _bounded(response)
                 _raise_for_status(base, path, response, content)
                 return response.status, response.headers.get("ETag"), content

@@ -190,6 +190,7 @@ class RegistrationAnswer(Message):
     service_configs: Annotated[list[ServiceConfig], Field(max_length=MAX_SERVICES)] = []
     heartbeat_interval: Interval = 30.0
     session: Text | None = None
+    incarnation: int | None = None
     message: Text = ""
 
 
@@ -204,9 +205,11 @@ class Challenge(Message):
 
 
 class Heartbeat(Message):
-    """POST /api/worker/heartbeat. The fields after `services` are older agents', for dashboards."""
+    """POST /api/worker/heartbeat. The fields after `services` are older agents', for dashboards. `incarnation`
+    is from the answer to the registration: one of an earlier life is refused."""
 
     worker_id: WorkerId
+    incarnation: Annotated[int | None, Field(ge=0, le=2**53)] = None
     status: Annotated[Text, _or_default("healthy")] = "healthy"
     current_load: Load = 0.0
     services: Annotated[Reports | None, BeforeValidator(_reports)] = None
@@ -250,3 +253,22 @@ class WorkerList(Message):
     services: Annotated[list[ServiceName], Field(max_length=4096)] = []
     settled: bool | None = None
     etag: str | None = None
+
+
+class Change(Message):
+    """One event of the change feed; `kind` is a word of the coordinator's, of which there may be new ones."""
+
+    revision: int
+    kind: Text
+    at: Text = ""
+    worker_id: WorkerId | None = None
+    status: Text | None = None
+    detail: Text = ""
+
+
+class Changes(Message):
+    """GET /v1/events. `mark` is where to go on; `reset`: some are lost, read the list."""
+
+    mark: Text
+    reset: bool = False
+    events: Annotated[list[Change], _valid_only(Change, 10_000)] = []

@@ -25,6 +25,7 @@ from edgeproxy.discovery.snapshot import Endpoint, Snapshot
 log = logging.getLogger(__name__)
 
 FIRST_RETRY: Final = 1.0  # until there is a list, users get 503: ask often
+TOLD_GAP: Final = 0.05  # a burst of changes costs it twenty questions a second
 POKE_GAP: Final = 1.0  # a burst of requests without a worker costs the coordinator one question a second
 JITTER: Final = 0.1
 _KEY: Final = "workers"
@@ -57,15 +58,22 @@ class CoordinatorSource:
         self._version: str | None = None
         self._failures = 0
         self._poked = asyncio.Event()
+        self._told = False
 
     def poke(self) -> None:
         """Ask again soon: a request found no worker, or one failed."""
+        self._poked.set()
+
+    def told(self) -> None:
+        """The coordinator itself says that the list has changed: ask now."""
+        self._told = True
         self._poked.set()
 
     async def run(self) -> None:
         while True:
             asked = monotonic()
             self._poked.clear()
+            self._told = False
             await self.refresh()
             await self._pause(asked)
 
@@ -89,7 +97,17 @@ class CoordinatorSource:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self._interval()):
                 await self._poked.wait()
-        await asyncio.sleep(max(0.0, asked + POKE_GAP - monotonic()) if self._poked.is_set() else 0)
+        if self._poked.is_set() and not self._told:
+            await self._rest(asked + POKE_GAP)
+        await asyncio.sleep(max(0.0, asked + TOLD_GAP - monotonic()))
+
+    async def _rest(self, until: float) -> None:
+        """Poked by failures of which the coordinator need not know yet; what it tells itself ends the rest."""
+        while not self._told and (left := until - monotonic()) > 0:
+            self._poked.clear()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(left):
+                    await self._poked.wait()
 
     def _interval(self) -> float:
         wait = self._refresh_every

@@ -13,7 +13,7 @@ import orjson
 import pytest
 
 from edgeproxy.cluster.client import CoordinatorClient, CoordinatorError
-from edgeproxy.cluster.messages import Heartbeat, Registration
+from edgeproxy.cluster.messages import Heartbeat, Registration, WorkerList
 from edgeproxy.discovery.coordinator import CoordinatorSource
 from edgeproxy.discovery.snapshot import Snapshot
 
@@ -84,16 +84,17 @@ async def until(condition: Callable[[], bool]) -> None:
             await asyncio.sleep(0.02)
 
 
-async def first_status(client: CoordinatorClient) -> int:
-    """Of a heartbeat, as soon as somebody answers it."""
+async def first_list(client: CoordinatorClient) -> WorkerList:
+    """As soon as somebody answers."""
     async with asyncio.timeout(PATIENCE):
         while True:
             try:
-                await client.heartbeat(Heartbeat(worker_id="w"))
-            except CoordinatorError as error:
-                if error.status is not None:
-                    return error.status
-            await asyncio.sleep(0.02)
+                listed = await client.worker_list()
+            except CoordinatorError:
+                await asyncio.sleep(0.02)
+            else:
+                assert listed is not None
+                return listed
 
 
 LOOPBACK = {"COORDINATOR_HOST": "127.0.0.1"}
@@ -114,14 +115,13 @@ async def test_a_fleet_over_a_restart_of_the_coordinator() -> None:
             source = CoordinatorSource(client, seen.append, refresh_s=0.05)
             task = group.create_task(source.run())
             await until(lambda: bool(seen))
+            await asyncio.sleep(1.5)  # it is saved within a second
             os.kill(coordinator.child, signal.SIGKILL)
-            assert await first_status(client) == 404  # a new process, which knows nobody
-            listed = await client.worker_list()
-            assert listed is not None
-            assert (listed.workers, listed.settled) == ([], False)
-            await asyncio.sleep(0.2)  # the source has seen the empty list by now, and keeps the old one
+            listed = await first_list(client)  # of a new process, which knows everybody
+            assert [(worker.worker_id, worker.status) for worker in listed.workers] == [("w", "healthy")]
+            assert listed.settled is False
+            assert (await client.heartbeat(Heartbeat(worker_id="w"))).assigned_services == ["rag-embeddings"]
             assert [len(list(snapshot.all_endpoints())) for snapshot in seen] == [1]
-            assert (await client.register(WORKER)).assigned_services == ["rag-embeddings"]
             task.cancel()
         code, out, _ = await run("gaps", "--json", COORDINATOR_URL=coordinator.url)
         assert code == 0
@@ -130,6 +130,35 @@ async def test_a_fleet_over_a_restart_of_the_coordinator() -> None:
         coordinator.process.terminate()
         async with asyncio.timeout(PATIENCE):
             assert await coordinator.process.wait() == 0
+
+
+async def test_a_fleet_over_a_restart_of_everything(tmp_path: Path) -> None:
+    state = {**LOOPBACK, "COORDINATOR_STATE": str(tmp_path / "registry"), "COORDINATOR_HEARTBEAT_INTERVAL": "30"}
+    async with serving(**state) as coordinator, coordinator.client() as client:
+        await client.register(WORKER)
+    async with serving(**state) as coordinator, coordinator.client() as client:
+        listed = await client.worker_list()
+        assert listed is not None
+        assert [worker.worker_id for worker in listed.workers] == ["w"]
+    (tmp_path / "registry").write_text("nonsense\n")
+    async with serving(**state) as coordinator, coordinator.client() as client:
+        assert (await client.register(WORKER)).worker_id == "w"
+    assert (tmp_path / "registry.malformed").read_text() == "nonsense\n"
+
+
+async def test_a_process_that_stood_still_calls_nobody_dead() -> None:
+    """SIGSTOP for longer than a lease; then a heartbeat that had waited."""
+    quick = {**LOOPBACK, "COORDINATOR_HEARTBEAT_INTERVAL": "0.5"}
+    async with serving(**quick) as coordinator, coordinator.client() as client:
+        await client.register(WORKER)
+        os.kill(coordinator.child, signal.SIGSTOP)
+        try:
+            await asyncio.sleep(2.5)
+        finally:
+            os.kill(coordinator.child, signal.SIGCONT)
+        assert (await client.heartbeat(Heartbeat(worker_id="w"))).assigned_services == ["rag-embeddings"]
+        records = (await client.read("/api/admin/workers"))["workers"]
+        assert [record["status"] for record in records] == ["healthy"]
 
 
 async def test_with_a_key_in_a_file(tmp_path: Path) -> None:

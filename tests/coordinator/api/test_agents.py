@@ -37,6 +37,7 @@ async def test_the_universal_worker(client: TestClient) -> None:
         "assigned_containers": [{"name": "llm-inference", "image": "", "port": 8105, "env": {}}],
         "service_configs": [{"name": "llm-inference", "port": 8105, "priority": 1}],
         "heartbeat_interval": 10.0,
+        "incarnation": 1767323045,
         "message": "Worker registered with 1 service(s)",
     }
     beat = {"worker_id": "w1", "status": "healthy", "current_load": 0.0}

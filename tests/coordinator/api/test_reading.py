@@ -201,7 +201,7 @@ async def test_silent_workers_are_forgotten(registry: Any, clock: Any, state: An
 
     monkeypatch.setattr(app, "SWEEP_INTERVAL", 0.01)
     async with TestClient(TestServer(app.build_app(state))) as client:
-        await join(client, "w", "cpu")
+        await join(client, "w", "cpu", services=[])
         clock.move(600)
         async with asyncio.timeout(5):
             while registry.workers:

@@ -1,0 +1,266 @@
+"""One worker's record, in less than a kilobyte: what it said packed, what is decided by it in plain fields."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
+from typing import Any, Final, Literal
+from urllib.parse import urlsplit
+
+import orjson
+
+from coordinator import liveness
+from coordinator.fleet import Kind, Member
+from coordinator.liveness import Status
+from coordinator.packing import pack, pack_reports, unpack, unpack_reports
+from coordinator.wheel import Slot
+from edgeproxy.cluster.messages import Heartbeat, Registration, ServiceReport, WorkerStatus
+from edgeproxy.cluster.services import TIERS, WorkerType
+
+Verdict = Literal["alive", "refused", "silent", "unknown", "absent"]
+"""Of a probe: it answers; its machine refuses the connection; nothing comes back; we could not even ask;
+there is no peer to ask."""
+
+NO_EXTRAS: Final[dict[str, Any]] = {
+    "available_memory": None,
+    "loaded_models": [],
+    "active_requests": 0,
+    "gpu_utilization": None,
+    "services_status": {},
+    "specialization": None,
+}
+SEEN_FOR: Final = 30.0  # seconds that a proxy's word on a worker's load is good for
+
+
+@dataclass(frozen=True, slots=True)
+class Now:
+    """One moment on both clocks: `monotonic` seconds for ages, `wall` (UTC) for people."""
+
+    monotonic: float
+    wall: datetime
+
+
+@dataclass(slots=True)
+class Suspicion:
+    """What is known of a worker that is silent, or whose connection `broke`. Verdicts are of the round of
+    probes that was asked for at `asked`; `answered` is when one last said that it is alive."""
+
+    since: float
+    asked: float
+    broke: bool = False
+    direct: Verdict | None = None
+    peer: Verdict | None = None
+    answered: float | None = None
+
+    def ask(self, now: float) -> None:
+        self.asked, self.direct, self.peer = now, None, None
+
+    def evidence(self, now: float, reached: bool) -> Literal["weak", "strong"] | None:
+        """Of its death. What could not be reached before proves nothing by not being reached now, and our
+        own failure to ask proves nothing either."""
+        if not reached or self.direct is None or "alive" in (self.direct, self.peer):
+            return None
+        if self.peer is None and now < self.asked + liveness.VERDICT_WITHIN:
+            return None
+        if "refused" in (self.direct, self.peer):
+            return "strong"
+        return "weak" if self.direct == "silent" else None
+
+
+@dataclass(slots=True)
+class Worker:
+    """`heard` and `told_at` are seconds of the monotonic clock, `registered` of the wall clock (UTC).
+
+    `interval` is what the worker was told; `assigned` what it shall run, the most urgent first; `member` its
+    place in the fleet, None while it is offline. `credential` belongs to the API: it is kept with the
+    record. `unverified`: from a snapshot, and not heard of since. `reached`: whether we have ever reached
+    it; `hidden`: not shown to edges until somebody has."""
+
+    worker_id: str
+    facts: bytes
+    kind: Kind
+    worker_type: WorkerType
+    registered: float
+    heard: float
+    interval: float
+    incarnation: int
+    reports: bytes | None = None
+    extras_packed: bytes | None = None
+    status: Status = "offline"
+    assigned: tuple[str, ...] = ()
+    told_at: float = 0.0
+    member: Member | None = None
+    said_fine: bool = True
+    has_beaten: bool = False
+    waits: bool = False
+    cordoned: bool = False
+    draining: bool = False
+    unverified: bool = False
+    reached: bool | None = None
+    hidden: bool = False
+    own_load: float = 0.0
+    load_step: int = 0
+    seen: tuple[float, float] | None = None
+    suspicion: Suspicion | None = None
+    alarm: Slot | None = None
+    credential: bytes | None = None
+
+    @property
+    def tier(self) -> int:
+        return TIERS[self.worker_type]
+
+    @property
+    def word(self) -> WorkerStatus:
+        """The status in the words of dashboards and old clients."""
+        return liveness.word(self.status)
+
+    @property
+    def beat_interval(self) -> float:
+        return liveness.interval(self.interval, self.reports is not None)
+
+    @property
+    def size(self) -> int:
+        """Bytes of what it said: its share of the registry's bound."""
+        return len(self.facts) + len(self.reports or b"") + len(self.extras_packed or b"")
+
+    @property
+    def live(self) -> bool:
+        return self.status != "offline"
+
+    @property
+    def routable(self) -> bool:
+        return self.live and not self.hidden
+
+    def told(self) -> dict[str, Any]:
+        """tunnel_url, vpn_ip, region, capabilities, runnable, as they were registered."""
+        facts: dict[str, Any] = unpack(self.facts)
+        return facts
+
+    @property
+    def tunnel_url(self) -> str | None:
+        url: str | None = self.told()["tunnel_url"]
+        return url
+
+    @property
+    def capabilities(self) -> dict[str, Any]:
+        capabilities: dict[str, Any] = self.told()["capabilities"]
+        return capabilities
+
+    @property
+    def services(self) -> tuple[ServiceReport, ...] | None:
+        """What it reports to run; None for an old agent. What a draining worker has handed over is left out:
+        it still runs for those who are there, and nobody new is sent."""
+        if self.reports is None:
+            return None
+        reports = unpack_reports(self.reports)
+        return tuple(r for r in reports if r.name in self.assigned) if self.draining else reports
+
+    @property
+    def extras(self) -> dict[str, Any]:
+        """What older agents add to a heartbeat, for dashboards."""
+        given = {} if self.extras_packed is None else orjson.loads(self.extras_packed)
+        if "services_status" not in given and self.reports is not None:
+            given["services_status"] = {r.name: r.status for r in unpack_reports(self.reports)}
+        return {**NO_EXTRAS, **given}
+
+    @property
+    def registered_at(self) -> datetime:
+        return datetime.fromtimestamp(self.registered, UTC)
+
+    def last_heartbeat(self, now: Now) -> datetime:
+        return now.wall - timedelta(seconds=now.monotonic - self.heard)
+
+    def load(self, now: Now) -> float:
+        """Its own word, or a proxy's where that is higher: a proxy sees the queue, the agent the machine."""
+        if self.seen is not None and now.monotonic - self.seen[1] < SEEN_FOR:
+            return max(self.own_load, self.seen[0])
+        return self.own_load
+
+    def running(self) -> tuple[str, ...]:
+        """The services that users get here at this moment."""
+        if not self.routable:
+            return ()
+        if self.reports is None:
+            return self.assigned
+        return tuple(report.name for report in self.services or () if report.status == "healthy")
+
+    def hosts(self) -> set[str]:
+        """Of its URLs, without this machine's own names: those are nobody else's."""
+        urls = [self.tunnel_url, *(report.service_url for report in self.services or ())]
+        return {host for url in urls if url and not _is_loopback(host := urlsplit(url).hostname or "")}
+
+    def probe_url(self) -> str | None:
+        """Where it can be asked whether it is there: at a service that works, else at its own address."""
+        for report in unpack_reports(self.reports) if self.reports else ():
+            if report.status == "healthy":
+                return report.service_url + report.health_path
+        url = self.tunnel_url
+        return None if url is None else url + "/health"
+
+    def take_in(self, heartbeat: Heartbeat) -> bool:
+        """What it says of itself; whether that changes what it is routed by."""
+        self.own_load = heartbeat.current_load
+        fine, extras = heartbeat.status in liveness.FINE, _extras(heartbeat)
+        if extras != self.extras_packed:
+            self.extras_packed = extras
+        changed = fine != self.said_fine
+        self.said_fine = fine
+        if heartbeat.services is not None and (reports := pack_reports(heartbeat.services)) != self.reports:
+            self.reports, changed = reports, True
+        return changed
+
+    def resting_status(self) -> Status:
+        """What it is while there is no doubt that it lives."""
+        if self.draining:
+            return "draining"
+        states = [report.status for report in self.services or ()]
+        if self.reports is None:
+            if not self.has_beaten:
+                return "starting"
+        elif "healthy" not in states and "unhealthy" not in states and (states or self.waits):
+            return "starting"
+        return "healthy" if self.said_fine and "unhealthy" not in states else "degraded"
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host.rstrip(".") == "localhost"
+
+
+def facts_of(registration: Registration) -> bytes:
+    """What a registration says that only people and edges read."""
+    return pack(
+        {
+            "tunnel_url": registration.tunnel_url,
+            "vpn_ip": registration.vpn_ip,
+            "region": registration.region,
+            "capabilities": registration.capabilities,
+            "runnable": registration.runnable,
+        }
+    )
+
+
+def reports_of(registration: Registration) -> list[ServiceReport] | None:
+    """What runs, as the registration tells it; one older generation calls it `containers` and has no URL of
+    its own."""
+    if registration.services is not None:
+        return registration.services
+    if registration.tunnel_url is None and registration.containers:
+        return registration.containers
+    return None
+
+
+def distinct(names: Collection[str]) -> list[str]:
+    return list(dict.fromkeys(names))
+
+
+def _extras(heartbeat: Heartbeat) -> bytes | None:
+    given = {
+        name: value for name, default in NO_EXTRAS.items() if (value := getattr(heartbeat, name)) not in (default, None)
+    }
+    states = {report.name: report.status for report in heartbeat.services or ()}
+    if states and given.get("services_status") == states:
+        del given["services_status"]
+    return orjson.dumps(given) if given else None
