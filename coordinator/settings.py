@@ -11,7 +11,6 @@ from coordinator.identity.gate import Caller
 from edgeproxy.cluster.client import base_urls
 from edgeproxy.runtime.environment import CommaList, EnvironmentSettings
 
-
 _WORDS: Final = frozenset({"loopback", "anywhere", "nowhere"})
 
 

@@ -40,7 +40,8 @@ class Coordinator:
 @asynccontextmanager
 async def coordinator(core: int | None = None, **variables: str) -> AsyncIterator[Coordinator]:
     """`core` is the one that it may use."""
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(("COORDINATOR_", "API_KEY"))}
+    ours = ("COORDINATOR_", "API_KEY")
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         *("-m", "coordinator", "serve", "--host", "127.0.0.1", "--port", "0"),

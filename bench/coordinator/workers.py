@@ -86,11 +86,18 @@ class Worker:
             {
                 "worker_id": self.name,
                 "tunnel_url": None,
-                "capabilities": {"worker_type": KINDS[self.number % 4], "cpu_cores": 8, "ram": "62GB", "hostname": self.name},
+                "capabilities": {
+                    "worker_type": KINDS[self.number % 4],
+                    "cpu_cores": 8,
+                    "ram": "62GB",
+                    "hostname": self.name,
+                },
                 "services": [{"name": "notes-coa", "service_url": f"http://127.0.0.1:{port}", "port": port}],
             }
         )
-        return request(b"POST", b"/api/worker/register", body, f"Worker-Signature: {self.signer.sign(challenge, body)}\r\n")
+        return request(
+            b"POST", b"/api/worker/register", body, f"Worker-Signature: {self.signer.sign(challenge, body)}\r\n"
+        )
 
     def heartbeat(self) -> bytes:
         port = 20_000 + self.number % 40_000
@@ -108,7 +115,8 @@ def request(method: bytes, path: bytes, body: bytes = b"", more: str = "") -> by
     content = b"Content-Type: application/json\r\nContent-Length: %d\r\n" % len(body) if body else b""
     return (
         b"%b %b HTTP/1.1\r\nHost: 127.0.0.1:8080\r\nAccept: application/json\r\nUser-Agent: edgeproxy\r\n"
-        b"Accept-Encoding: gzip, deflate\r\nX-API-Key: bench\r\n%b%b\r\n%b" % (method, path, more.encode(), content, body)
+        b"Accept-Encoding: gzip, deflate\r\nX-API-Key: bench\r\n%b%b\r\n%b"
+        % (method, path, more.encode(), content, body)
     )
 
 

@@ -8,11 +8,11 @@ import structlog
 import uvloop
 
 from coordinator.agent.descriptions import Descriptions, load_descriptions
+from coordinator.agent.identity import signer_of
 from coordinator.agent.membership import Membership
 from coordinator.agent.place import Site, service_environment
 from coordinator.agent.probe import address_towards, load
 from coordinator.agent.services import Services
-from coordinator.agent.identity import signer_of
 from coordinator.agent.settings import EVERY_ADDRESS, AgentSettings
 from edgeproxy.cluster.client import CoordinatorClient
 from edgeproxy.cluster.urls import worker_url
@@ -36,7 +36,9 @@ async def _run(settings: AgentSettings, descriptions: Descriptions) -> int:
     stop = asyncio.Event()
     load()  # measures from here on
     async with (
-        CoordinatorClient(settings.coordinator_url, reveal(settings.api_key), ASK_TIMEOUT, signer_of(settings)) as client,
+        CoordinatorClient(
+            settings.coordinator_url, reveal(settings.api_key), ASK_TIMEOUT, signer_of(settings)
+        ) as client,
         aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar(), trust_env=False) as session,
     ):
         services = Services(

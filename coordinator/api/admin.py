@@ -1,20 +1,26 @@
 """What operators, dashboards and other clients read: workers, services, gaps, discovery."""
 
 from collections import Counter
+from typing import Final
 
 from aiohttp import web
 
 from coordinator.api import views
 from coordinator.api.answers import fail, json_answer
+from coordinator.api.describe import described
 from coordinator.api.state import STATE
-from coordinator.catalog import CATALOG, Wanted
+from coordinator.catalog import Catalog
 from coordinator.registry import Worker
 from edgeproxy.cluster.services import canonical
 
 routes = web.RouteTableDef()
 
+FORMAT: Final = {"format": {"type": "string", "enum": ["object", "list"], "default": "object"}}
 
+
+@routes.get("/v1/workers")
 @routes.get("/api/admin/workers")
+@described("All workers that are remembered", "object|array", query=FORMAT)
 async def workers(request: web.Request) -> web.Response:
     """All that are remembered; `?format=list` gives the bare array that one dashboard wants."""
     state = request.app[STATE]
@@ -27,21 +33,24 @@ async def workers(request: web.Request) -> web.Response:
     return json_answer({"workers": records, "total": len(records), "healthy": healthy})
 
 
+@routes.get("/v1/services")
 @routes.get("/api/admin/services")
+@described("Who runs each service", {"services": "object|array", "total_services": "integer"}, query=FORMAT)
 async def services(request: web.Request) -> web.Response:
     """An object by name whose values carry the name: it serves those who index and those who iterate over
     values."""
     state = request.app[STATE]
     running = state.registry.running(state.clock())
     told = Counter(name for worker in state.registry.workers.values() for name in worker.assigned)
-    rows = {name: _service(name, running.get(name, []), told[name]) for name in [*CATALOG, *sorted(running)]}
+    catalog = state.registry.catalog
+    rows = {n: _service(catalog, n, running.get(n, []), told[n]) for n in [*catalog, *sorted(running)]}
     if request.query.get("format") == "list":
         return json_answer({"services": list(rows.values()), "total_services": len(rows)})
     return json_answer({"services": rows, "total_services": len(rows)})
 
 
-def _service(name: str, workers: list[Worker], told: int) -> views.JsonObject:
-    wanted: Wanted | None = CATALOG.get(name)
+def _service(catalog: Catalog, name: str, workers: list[Worker], told: int) -> views.JsonObject:
+    wanted = catalog.get(name)
     return {
         "name": name,
         "workers": [worker.worker_id for worker in workers],
@@ -52,13 +61,16 @@ def _service(name: str, workers: list[Worker], told: int) -> views.JsonObject:
     }
 
 
+@routes.get("/v1/gaps")
 @routes.get("/api/admin/gaps")
+@described("How well each service is covered, the worst first", {"gaps": "array", "summary": "object"})
 async def gaps(request: web.Request) -> web.Response:
     state = request.app[STATE]
-    return json_answer(views.gaps(state.registry.running(state.clock())))
+    return json_answer(views.gaps(state.registry.running(state.clock()), state.registry.catalog))
 
 
 @routes.get("/api/services/discover/{service}")
+@described("The workers of one service, the least loaded first", {"workers": "array", "count": "integer"})
 async def discover(request: web.Request) -> web.Response:
     """The workers of one service, the least loaded first."""
     state = request.app[STATE]
@@ -72,19 +84,20 @@ async def discover(request: web.Request) -> web.Response:
 
 
 @routes.get("/api/services/list")
+@described("The services that somebody runs", {"services": "object", "total_available": "integer"})
 async def available(request: web.Request) -> web.Response:
     """The services that somebody runs."""
     state = request.app[STATE]
     at = state.clock()
     rows = {
-        name: {"name": name, "healthy_workers": len(workers), **_kind(name)}
+        name: {"name": name, "healthy_workers": len(workers), **_kind(state.registry.catalog, name)}
         for name, workers in sorted(state.registry.running(at).items())
     }
     return json_answer({"services": rows, "total_available": len(rows), "timestamp": at.wall.isoformat()})
 
 
-def _kind(name: str) -> views.JsonObject:
-    wanted = CATALOG.get(name)
+def _kind(catalog: Catalog, name: str) -> views.JsonObject:
+    wanted = catalog.get(name)
     return {
         "tier": wanted.spec.tier if wanted else None,
         "requires": wanted.spec.requires if wanted else None,

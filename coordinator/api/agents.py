@@ -11,6 +11,7 @@ from coordinator.api import guard, views
 from coordinator.api.calls import Call, Problem, Reply
 from coordinator.api.guard import fail
 from coordinator.api.state import State
+from coordinator.identity.gate import Admission
 from coordinator.registry import RegistryFull, StaleIncarnation, Worker
 from edgeproxy.cluster import proof
 from edgeproxy.cluster.messages import Heartbeat, Registration, ServiceReport, first_fault
@@ -18,6 +19,7 @@ from edgeproxy.cluster.messages import Heartbeat, Registration, ServiceReport, f
 Message = TypeVar("Message", bound=BaseModel)
 Handler = Callable[[State, Call], Reply]
 
+MOST_ANSWERS: Final = 4096
 _JSON: Final = re.compile(r"application/json[ \t]*(?:;.*)?", re.IGNORECASE)
 
 
@@ -46,7 +48,25 @@ def register(state: State, call: Call) -> Reply:
     guard.check_key(state, call)
     guard.check_rate(state, call)
     admission = guard.admit(state, call)
-    registration = understand(call, Registration)
+    worker, session = _take_in(state, call, understand(call, Registration), admission)
+    return Reply(orjson.dumps(views.registered(worker, state.registry.interval, state.registry.catalog, session)))
+
+
+def take_in(state: State, call: Call, registration: Registration) -> Worker:
+    """A registration that came in other words, unsigned."""
+    guard.check_rate(state, call)
+    return _take_in(state, call, registration, guard.admit(state, call))[0]
+
+
+def message_of(body: object) -> Registration:
+    """Of an object that was made here from checked parts; Problem 422 all the same if it is too long."""
+    try:
+        return Registration.model_validate(body)
+    except ValidationError as error:
+        fail(422, first_fault(error))
+
+
+def _take_in(state: State, call: Call, registration: Registration, admission: Admission) -> tuple[Worker, str | None]:
     reports = _urls(registration.services) + _urls(registration.containers)
     guard.refuse_foreign_loopback(call, [registration.tunnel_url, *reports])
     old = state.registry.workers.get(registration.worker_id or "")
@@ -59,7 +79,7 @@ def register(state: State, call: Call) -> Reply:
     session = state.gate.opened(worker.worker_id, admission)
     state.counts["registrations"] += 1
     state.counts["signed_registrations"] += session is not None
-    return Reply(orjson.dumps(views.registered(worker, state.registry.interval, session)))
+    return worker, session
 
 
 def heartbeat(state: State, call: Call) -> Reply:
@@ -79,7 +99,7 @@ def heartbeat(state: State, call: Call) -> Reply:
     if worker is None:
         fail(404, "Worker not found")
     state.counts["heartbeats"] += 1
-    return _answers.of(worker, state.registry.interval)
+    return _answer(state, worker)
 
 
 def unregister(state: State, worker_id: str, call: Call) -> Reply:
@@ -117,22 +137,13 @@ def _urls(reports: list[ServiceReport] | None) -> list[str]:
 DEFECT: Final = Problem(500, "an error in the coordinator, see its log").reply()
 
 
-class _Answers:
+def _answer(state: State, worker: Worker) -> Reply:
     """Heartbeats of a fleet have few different answers: each is made once."""
-
-    MOST: Final = 4096
-
-    def __init__(self) -> None:
-        self._made: dict[tuple[tuple[str, ...], float], Reply] = {}
-
-    def of(self, worker: Worker, interval: float) -> Reply:
-        key = (worker.assigned, interval)
-        reply = self._made.get(key)
-        if reply is None:
-            if len(self._made) >= self.MOST:
-                self._made.clear()
-            reply = self._made[key] = Reply(orjson.dumps(views.heard(worker, interval)))
-        return reply
-
-
-_answers: Final = _Answers()
+    registry = state.registry
+    key = (worker.assigned, registry.interval)
+    reply = state.answers.get(key)
+    if reply is None:
+        if len(state.answers) >= MOST_ANSWERS:
+            state.answers.clear()
+        reply = state.answers[key] = Reply(orjson.dumps(views.heard(worker, registry.interval, registry.catalog)))
+    return reply

@@ -16,9 +16,7 @@ def json_answer(body: object, status: int = 200, headers: Mapping[str, str] | No
 
 
 def web_answer(reply: Reply) -> web.Response:
-    return web.Response(
-        body=reply.body, status=reply.status, headers=reply.headers, content_type=reply.content_type
-    )
+    return web.Response(body=reply.body, status=reply.status, headers=reply.headers, content_type=reply.content_type)
 
 
 def problem(status: int, detail: str, headers: Mapping[str, str] | None = None) -> web.Response:

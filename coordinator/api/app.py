@@ -7,7 +7,7 @@ from typing import Final
 
 from aiohttp import web
 
-from coordinator.api import admin, feed, health, probes, workers
+from coordinator.api import admin, export, feed, health, legacy, openapi, operators, probes, workers
 from coordinator.api.bodies import MAX_BODY
 from coordinator.api.middleware import authorize_writes, problems, request_id
 from coordinator.api.state import STATE, State
@@ -23,8 +23,9 @@ def build_app(state: State) -> web.Application:
         client_max_size=MAX_BODY,
     )
     app[STATE] = state
-    for module in (workers, admin, feed, health, probes):
+    for module in (workers, admin, feed, operators, export, legacy, health, probes, openapi):
         app.add_routes(module.routes)
+    app[openapi.DOCUMENT] = openapi.document(app)
     app.cleanup_ctx.append(_sweeping)
     return app
 

@@ -47,16 +47,17 @@ class Reply:
 
 
 class Problem(Exception):
-    """Raised by a handler: answered as a problem document (RFC 9457) with this status and detail."""
+    """Raised by a handler: answered as a problem document (RFC 9457) with this status and detail. `more` are members
+    that old clients read."""
 
-    def __init__(self, status: int, detail: str, headers: Mapping[str, str] | None = None) -> None:
+    def __init__(self, status: int, detail: str, headers: Mapping[str, str] | None = None, **more: str) -> None:
         super().__init__(detail)
-        self.status, self.detail, self.headers = status, detail, headers
+        self.status, self.detail, self.headers, self.more = status, detail, headers, more
 
     def reply(self) -> Reply:
         """With the `detail` that FastAPI's clients read."""
         title = HTTPStatus(self.status).phrase
-        body = {"type": "about:blank", "title": title, "status": self.status, "detail": self.detail}
+        body = {"type": "about:blank", "title": title, "status": self.status, "detail": self.detail, **self.more}
         return Reply(orjson.dumps(body), self.status, self.headers, "application/problem+json")
 
 

@@ -19,6 +19,7 @@ import orjson
 from aiohttp import hdrs, web
 
 from coordinator.api.answers import fail, json_answer
+from coordinator.api.describe import described
 from coordinator.api.state import STATE, State
 from coordinator.events import Event, EventLog
 
@@ -32,6 +33,15 @@ routes = web.RouteTableDef()
 
 
 @routes.get("/v1/events")
+@described(
+    "What changed since a mark; or, for Accept: text/event-stream, as it happens",
+    {"mark": "string", "reset": "boolean", "events": "array"},
+    query={
+        "after": {"type": "string"},
+        "wait": {"type": "number", "minimum": 0, "default": 0},
+        "routing": {"type": "boolean", "default": False},
+    },
+)
 async def events(request: web.Request) -> web.StreamResponse:
     state = request.app[STATE]
     if len(state.watchers) >= MOST_WATCHERS:

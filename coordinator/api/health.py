@@ -9,13 +9,14 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from coordinator.api.answers import json_answer, problem
+from coordinator.api.describe import described
 from coordinator.api.state import STATE, State
-from coordinator.catalog import CATALOG
 
 routes = web.RouteTableDef()
 
 
 @routes.get("/health")
+@described("Well, and how many workers", {"status": "string", "workers": "object"})
 async def health(request: web.Request) -> web.Response:
     state = request.app[STATE]
     at = state.clock()
@@ -31,11 +32,13 @@ async def health(request: web.Request) -> web.Response:
 
 
 @routes.get("/healthz")
+@described("The process lives", "string", content="text/plain")
 async def alive(_: web.Request) -> web.Response:
     return web.Response(text="ok\n")
 
 
 @routes.get("/readyz")
+@described("It takes requests", "string", content="text/plain")
 async def ready(request: web.Request) -> web.Response:
     if request.app[STATE].draining:
         return problem(503, "the coordinator is leaving", {"Retry-After": "5"})
@@ -43,6 +46,7 @@ async def ready(request: web.Request) -> web.Response:
 
 
 @routes.get("/metrics")
+@described("Numbers in Prometheus' text format", "string", content="text/plain")
 async def metrics(request: web.Request) -> web.Response:
     registry = CollectorRegistry(auto_describe=False)
     registry.register(_Numbers(request.app[STATE]))
@@ -63,11 +67,15 @@ class _Numbers(Collector):
         statuses = Counter[str](worker.status for worker in registry.workers.values())
         yield _gauge("coordinator_workers_total", "Workers that are remembered", sum(statuses.values()))
         yield _gauge("coordinator_workers_active", "Workers whose lease is good", len(registry.live(at)))
-        yield _gauge("coordinator_services_total", "Services of the catalogue", len(CATALOG))
+        yield _gauge("coordinator_services_total", "Services of the catalogue", len(registry.catalog))
         yield _by_label("coordinator_workers", "Workers by status", "status", statuses)
-        covered = {name: len(running.get(name, ())) for name in CATALOG}
+        covered = {name: len(running.get(name, ())) for name in registry.catalog}
         yield _by_label("coordinator_service_workers", "Healthy workers by service", "service", covered)
-        for name in ("registrations", "heartbeats", "unregistrations"):
+        yield _gauge("coordinator_watchers", "Readers that wait for changes", len(self._state.watchers))
+        yield _gauge("coordinator_sessions", "Workers that sign", len(self._state.gate.sessions))
+        yield _gauge("coordinator_revoked_keys", "Keys that are good no more", len(self._state.gate.revoked))
+        yield CounterMetricFamily("coordinator_events", "Changes of the fleet", value=registry.events.revision)
+        for name in ("registrations", "signed_registrations", "heartbeats", "unregistrations", "refused"):
             yield CounterMetricFamily(f"coordinator_{name}", f"Successful {name}", value=self._state.counts[name])
 
 

@@ -1,4 +1,5 @@
-"""How often somebody may ask: a token bucket each (GCRA), in two generations so that memory has an end. Pure; seconds."""
+"""How often somebody may ask: a token bucket each (GCRA), in two generations, so that memory has an end. Pure;
+seconds."""
 
 from dataclasses import dataclass, field
 from typing import Final

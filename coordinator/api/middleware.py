@@ -41,7 +41,7 @@ async def problems(request: web.Request, handler: Handler) -> web.StreamResponse
     try:
         return await handler(request)
     except Problem as error:
-        return problem(error.status, error.detail, error.headers)
+        return web_answer(error.reply())
     except web.HTTPException as error:
         return problem(error.status, _detail(error), _allowed(error))
     except Exception:

@@ -11,6 +11,8 @@ from typing import Final
 
 from aiohttp import web
 
+from coordinator.api.calls import Reply
+from coordinator.api.jobs import Jobs
 from coordinator.api.limits import Limits
 from coordinator.identity.gate import Caller, Gate
 from coordinator.registry import Now, Registry
@@ -36,9 +38,11 @@ class State:
     unsigned: Callable[[Caller], bool] | None = None
     gate: Gate = field(default_factory=Gate)
     limits: Limits = field(default_factory=Limits)
+    jobs: Jobs = field(default_factory=Jobs)
     clock: Callable[[], Now] = now
     draining: bool = False
     watchers: set[asyncio.Event] = field(default_factory=set)
+    answers: dict[tuple[tuple[str, ...], float], Reply] = field(default_factory=dict)
     counts: Counter[str] = field(default_factory=Counter)
 
     def __post_init__(self) -> None:

@@ -7,7 +7,7 @@ status is one of healthy, degraded, offline. `services` null marks an old agent.
 from collections.abc import Mapping
 from typing import Any
 
-from coordinator.catalog import CATALOG, Wanted
+from coordinator.catalog import Catalog, Wanted
 from coordinator.identity.gate import fingerprint
 from coordinator.registry import Now, Worker, reports_named
 from edgeproxy.cluster.messages import (
@@ -20,8 +20,8 @@ from edgeproxy.cluster.messages import (
 JsonObject = dict[str, Any]
 
 
-def registered(worker: Worker, interval: float, session: str | None = None) -> JsonObject:
-    configs = _configs(worker)
+def registered(worker: Worker, interval: float, catalog: Catalog, session: str | None = None) -> JsonObject:
+    configs = _configs(worker, catalog)
     answer = RegistrationAnswer(
         worker_id=worker.worker_id,
         worker_type=worker.worker_type,
@@ -37,16 +37,16 @@ def registered(worker: Worker, interval: float, session: str | None = None) -> J
     return answer.model_dump(mode="json", exclude=None if session else {"session"})
 
 
-def heard(worker: Worker, interval: float) -> JsonObject:
+def heard(worker: Worker, interval: float, catalog: Catalog) -> JsonObject:
     return HeartbeatAnswer(
         assigned_services=list(worker.assigned),
-        service_configs=_configs(worker),
+        service_configs=_configs(worker, catalog),
         heartbeat_interval=interval,
     ).model_dump(mode="json")
 
 
-def _configs(worker: Worker) -> list[ServiceConfig]:
-    specs = [CATALOG[name].spec for name in worker.assigned]
+def _configs(worker: Worker, catalog: Catalog) -> list[ServiceConfig]:
+    specs = [catalog[name].spec for name in worker.assigned]
     return [ServiceConfig(name=spec.name, port=spec.port, priority=spec.priority) for spec in specs]
 
 
@@ -114,11 +114,11 @@ def gap(wanted: Wanted, workers: int) -> JsonObject:
     }
 
 
-def gaps(running: Mapping[str, list[Worker]]) -> JsonObject:
+def gaps(running: Mapping[str, list[Worker]], catalog: Catalog) -> JsonObject:
     """Every service of the catalogue: critical ones first, then warnings, then those that are well
     covered."""
     order = {"critical": 0, "warning": 1, "ok": 2}
-    rows = [gap(wanted, len(running.get(name, ()))) for name, wanted in CATALOG.items()]
+    rows = [gap(wanted, len(running.get(name, ()))) for name, wanted in catalog.items()]
     rows.sort(key=lambda row: (order[row["status"]], row["priority"]))
     by_status = {status: [row for row in rows if row["status"] == status] for status in order}
     return {

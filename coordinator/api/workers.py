@@ -8,20 +8,29 @@ from aiohttp import web
 from coordinator.api import agents, views
 from coordinator.api.answers import json_answer, web_answer
 from coordinator.api.bodies import call_of, read_call
+from coordinator.api.describe import described
 from coordinator.api.middleware import guards_itself
 from coordinator.api.state import STATE
-from coordinator.catalog import CATALOG
+from edgeproxy.cluster.messages import (
+    Challenge,
+    Heartbeat,
+    HeartbeatAnswer,
+    Registration,
+    RegistrationAnswer,
+)
 
 routes = web.RouteTableDef()
 
 
 @routes.get("/v1/challenge")
+@described("What the next registration is to be signed with", Challenge)
 async def challenge(request: web.Request) -> web.Response:
     return web_answer(agents.challenge(request.app[STATE], call_of(request)))
 
 
 @routes.post("/v1/register")
 @routes.post("/api/worker/register")
+@described("A worker joins, or joins again", RegistrationAnswer, body=Registration, who="worker")
 @guards_itself
 async def register(request: web.Request) -> web.Response:
     return web_answer(agents.register(request.app[STATE], await read_call(request)))
@@ -29,6 +38,7 @@ async def register(request: web.Request) -> web.Response:
 
 @routes.post("/v1/heartbeat")
 @routes.post("/api/worker/heartbeat")
+@described("A worker lives; the answer says what it shall run", HeartbeatAnswer, body=Heartbeat, who="worker")
 @guards_itself
 async def heartbeat(request: web.Request) -> web.Response:
     return web_answer(agents.heartbeat(request.app[STATE], await read_call(request)))
@@ -36,6 +46,7 @@ async def heartbeat(request: web.Request) -> web.Response:
 
 @routes.delete("/v1/workers/{worker_id}")
 @routes.delete("/api/worker/unregister/{worker_id}")
+@described("A worker leaves, or an operator removes it", {"status": "string"}, who="worker")
 @guards_itself
 async def unregister(request: web.Request) -> web.Response:
     worker_id = request.match_info["worker_id"]
@@ -43,6 +54,7 @@ async def unregister(request: web.Request) -> web.Response:
 
 
 @routes.get("/api/coordinator/workers")
+@described("The live workers", {"workers": "array", "count": "integer", "settled": "boolean"})
 async def workers(request: web.Request) -> web.Response:
     """The live workers. The ETag is weak: it changes with what is routed by, not with each heartbeat."""
     state = request.app[STATE]
@@ -57,7 +69,7 @@ async def workers(request: web.Request) -> web.Response:
         "workers": records,
         "count": len(records),
         "timestamp": at.wall.isoformat(),
-        "services": list(CATALOG),
+        "services": list(state.registry.catalog),
         "settled": settled,
     }
     return json_answer(body, headers=headers)

@@ -23,9 +23,7 @@ class CoordinatorKeys:
         self._signature = encode(self._key.sign(proof.exchange_bytes(public)))
 
     def challenge(self, nonce: bytes) -> Challenge:
-        return Challenge(
-            coordinator=self.name, nonce=encode(nonce), exchange=self._exchange, signature=self._signature
-        )
+        return Challenge(coordinator=self.name, nonce=encode(nonce), exchange=self._exchange, signature=self._signature)
 
     def sign(self, message: bytes) -> bytes:
         return self._key.sign(message)

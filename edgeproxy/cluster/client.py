@@ -113,9 +113,7 @@ class CoordinatorClient:
     async def heartbeat(self, heartbeat: Heartbeat) -> HeartbeatAnswer:
         """CoordinatorError with status 404: the coordinator does not know the worker, register again."""
         body = _dump(heartbeat)
-        _, _, content = await self._ask(
-            "POST", "/api/worker/heartbeat", body, self._proof(proof.HEARTBEAT, body)
-        )
+        _, _, content = await self._ask("POST", "/api/worker/heartbeat", body, self._proof(proof.HEARTBEAT, body))
         return _parse(HeartbeatAnswer, content)
 
     async def unregister(self, worker_id: str) -> None:
@@ -163,7 +161,11 @@ class CoordinatorClient:
         return _json(body)
 
     async def _ask(
-        self, method: str, path: str, body: bytes | None = None, headers: Mapping[str, str] | None = None,
+        self,
+        method: str,
+        path: str,
+        body: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
         timeout: aiohttp.ClientTimeout | None = None,
     ) -> tuple[int, str | None, bytes]:
         order = [self._preferred, *(i for i in range(len(self.urls)) if i != self._preferred)]
@@ -182,7 +184,12 @@ class CoordinatorClient:
         raise failure
 
     async def _ask_one(
-        self, base: str, method: str, path: str, data: bytes | None, headers: Mapping[str, str],
+        self,
+        base: str,
+        method: str,
+        path: str,
+        data: bytes | None,
+        headers: Mapping[str, str],
         timeout: aiohttp.ClientTimeout | None,
     ) -> tuple[int, str | None, bytes]:
         if self._session is None:

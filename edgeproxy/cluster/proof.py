@@ -60,9 +60,7 @@ def registration_bytes(coordinator: bytes, nonce: bytes, exchange: bytes, body: 
     return b"edgeproxy registration v1\n" + coordinator + nonce + exchange + body
 
 
-def agree(
-    own: X25519PrivateKey, theirs: bytes, coordinator: bytes, nonce: bytes, worker: bytes
-) -> tuple[bytes, bytes]:
+def agree(own: X25519PrivateKey, theirs: bytes, coordinator: bytes, nonce: bytes, worker: bytes) -> tuple[bytes, bytes]:
     """(session id, MAC key): the same on both sides. ValueError for an exchange key that gives no secret."""
     shared = own.exchange(X25519PublicKey.from_public_bytes(theirs))
     info = b"edgeproxy session v1\n" + coordinator + worker
@@ -90,9 +88,7 @@ class SignedBy:
     @classmethod
     def parse(cls, header: str) -> Self:
         parts = _parts(header, 5)
-        return cls(
-            decode(parts[0], KEY), decode(parts[1], NONCE), decode(parts[2], KEY), decode(parts[3], SIGNATURE)
-        )
+        return cls(decode(parts[0], KEY), decode(parts[1], NONCE), decode(parts[2], KEY), decode(parts[3], SIGNATURE))
 
     def __str__(self) -> str:
         return ";".join(("v1", *map(encode, (self.key, self.nonce, self.exchange, self.signature))))

@@ -1,7 +1,6 @@
 """The feed's client: told of changes, told after a gap, quiet when there is no feed."""
 
 import asyncio
-from collections.abc import AsyncIterator
 
 import pytest
 
@@ -46,9 +45,8 @@ async def told(*answers: Changes | CoordinatorError) -> tuple[int, list[str | No
 
 
 @pytest.fixture(autouse=True)
-async def quick(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[None]:
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "NO_FEED", 0.01)
-    yield
 
 
 DEATH = Change(revision=2, kind="status", worker_id="w", status="offline")

@@ -1,5 +1,6 @@
 """The client with a signer against a coordinator, in both ways in: aiohttp's and the lane's."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -20,8 +21,6 @@ BEAT = Heartbeat(worker_id="w", current_load=0.5)
 
 @asynccontextmanager
 async def lanes_of(state: State) -> AsyncIterator[tuple[Lanes, str]]:
-    import asyncio
-
     runner = web.AppRunner(build_app(state), access_log=None)
     await runner.setup()
     assert runner.server is not None
@@ -111,7 +110,9 @@ async def test_the_worker_of_a_connection_that_breaks_is_doubted(
     assert broken == ["w"]
 
 
-async def test_an_unsigned_worker_from_elsewhere_is_refused_with_what_to_do(lanes: tuple[Lanes, str], state: State) -> None:
+async def test_an_unsigned_worker_from_elsewhere_is_refused_with_what_to_do(
+    lanes: tuple[Lanes, str], state: State
+) -> None:
     state.api_key = "s3cret"
     state.unsigned = lambda caller: False
     async with CoordinatorClient(lanes[1], "s3cret") as old:
