@@ -132,11 +132,12 @@ def _row(record: Record) -> list[Any]:
         record.claim.header,
         record.claim.body.decode(),
         record.gone,
+        record.up,
     ]
 
 
 def _record(row: list[Any]) -> Record:
-    key, home, incarnation, home_epoch, boot, seq, facts, header, body, gone = row
+    key, home, incarnation, home_epoch, boot, seq, facts, header, body, gone, up = row
     return Record(
         key=_name(key),
         home=_name(home),
@@ -147,6 +148,7 @@ def _record(row: list[Any]) -> Record:
         facts=_text(facts, MAX_FACTS).encode(),
         claim=Claim(_text(header, MAX_NAME), _text(body, MAX_CLAIM).encode()),
         gone=gone is True,
+        up=up is True,
     )
 
 

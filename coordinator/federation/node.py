@@ -103,8 +103,8 @@ class Node:
         return "suspect" if silent < LOST_AFTER else "lost"
 
     def routable(self, now: float) -> list[Record]:
-        """Who may be routed to: everybody who is not gone; orphans too, the health check decides."""
-        return [record for record in self.view.records.values() if not record.gone]
+        """Who may be routed to: whom the home lists; of a lost home too, the health check decides."""
+        return [record for record in self.view.records.values() if record.up and not record.gone]
 
     # our own workers
 
@@ -151,7 +151,7 @@ class Node:
         link = self._link_of(message)
         if message.sender != peer or message.answers != link.asked or message.have[0] != self.boot:
             self._refuse("foreign")
-        if not link.fresh(message.boot, message.number):
+        if message.boot < link.number_boot:
             self._refuse("replayed")
         link.asked, link.under_way, link.failures = 0, None, 0
         full = len(message.records) >= MAX_PAGE or link.told + MAX_PAGE <= self.changes.seq

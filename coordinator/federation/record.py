@@ -36,14 +36,15 @@ class Version(NamedTuple):
     boot: int
     seq: int
     gone: bool
+    up: bool
     facts: bytes
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
     """`key` is the worker's public key, or `home/worker_id` where the home vouches. `incarnation` rises with every
-    start of the agent, `home_epoch` with every registration in it. `facts` is JSON, written by the home; `gone` is
-    a tombstone."""
+    start of the agent, `home_epoch` with every registration in it. `facts` is JSON, written by the home; `up`: the
+    home gives it to edges; not up, it is silent, and may be at home elsewhere soon. `gone` is a tombstone."""
 
     key: str
     home: str
@@ -54,11 +55,20 @@ class Record:
     facts: bytes = b"{}"
     claim: Claim = UNSIGNED
     gone: bool = False
+    up: bool = True
 
     @property
     def version(self) -> Version:
         return Version(
-            self.incarnation, self.home_epoch, self.home, self.claim, self.boot, self.seq, self.gone, self.facts
+            self.incarnation,
+            self.home_epoch,
+            self.home,
+            self.claim,
+            self.boot,
+            self.seq,
+            self.gone,
+            self.up,
+            self.facts,
         )
 
     @property
@@ -66,9 +76,9 @@ class Record:
         """Of two lives the greater is the worker's present one."""
         return self.incarnation, self.home_epoch
 
-    def observed(self, boot: int, seq: int, facts: bytes | None = None, gone: bool = False) -> Self:
+    def observed(self, boot: int, seq: int, *, gone: bool = False) -> Self:
         """The same life, seen again by its home."""
-        return replace(self, boot=boot, seq=seq, facts=self.facts if facts is None else facts, gone=gone)
+        return replace(self, boot=boot, seq=seq, gone=gone)
 
 
 def merge(one: Record, other: Record) -> Record:
@@ -88,7 +98,7 @@ def bucket(key: str) -> int:
 
 def fingerprint(record: Record) -> int:
     """64 bits of all that a record says; those of a set are joined by exclusive or, in any order."""
-    numbers = f"{record.incarnation} {record.home_epoch} {record.boot} {record.seq} {record.gone}"
+    numbers = f"{record.incarnation} {record.home_epoch} {record.boot} {record.seq} {record.up}"
     text = f"{record.key} {record.home} {numbers}"
     digest = hashlib.blake2b(text.encode(), digest_size=8)
     digest.update(record.facts)
