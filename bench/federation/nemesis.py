@@ -11,7 +11,7 @@ QUIET: Final = 40.0  # seconds at the start, in which everybody joins
 TROUBLE: Final = 90.0
 PEACE: Final = 75.0
 CONVERGE_WITHIN: Final = 5.0
-REHOME_WITHIN: Final = 12.0
+REHOME_WITHIN: Final = 35.0  # one that could reach nobody for long asks every half minute
 
 
 @dataclass

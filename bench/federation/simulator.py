@@ -16,6 +16,7 @@ from random import Random
 import orjson
 
 from bench.federation.world import Down, World
+from coordinator.catalog import CATALOG, Catalog
 from coordinator.federation.bridge import Bridge, Life
 from coordinator.federation.link import Peer
 from coordinator.federation.messages import Exchange
@@ -30,6 +31,8 @@ from edgeproxy.cluster.messages import Heartbeat, Registration, ServiceReport
 EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
 REGIONS = ("eu", "us", "apac")
 TICK = 0.25
+SILENT_MOST = 35.0  # who could reach nobody for long asks every half minute
+ONE_SERVICE = Catalog([CATALOG["llm-inference"]])  # assignment has tests of its own
 
 
 def facts_of(worker: Worker, now: Now) -> bytes:
@@ -61,7 +64,7 @@ class Coordinator:
     def start(self) -> None:
         self.boots += 1
         boot = int((self.wall() - EPOCH).total_seconds() * 1000 + 10_000_000)
-        self.registry = Registry(heartbeat_interval=5.0, new_id=lambda: f"{self.name}-{self.world.dice.random()}")
+        self.registry = Registry(5.0, lambda: f"{self.name}-{self.world.dice.random()}", catalog=ONE_SERVICE)
         self.node = Node(self.name, max(boot, 1), "primary" if self.role == "primary" else "regional")
         self.node.settled = self.boots == 1
         self.node.accept_rate = self.accept_rate
@@ -88,8 +91,9 @@ class Coordinator:
             self.registry.stalled(self.last, now.monotonic)
         self.last = now.monotonic
         self.registry.advance(now)
-        self.node.settled = self.node.settled or self.registry.settled(now)
         self.bridge.pump(now)
+        if not self.node.settled and self.registry.settled(now):
+            self.node.settle(now.monotonic)
         self.node.advance(now.monotonic)
         for probe in self.registry.take_probes(100):
             self.probe(probe.worker_id, probe.incarnation)
@@ -323,6 +327,7 @@ class Fleet:
         self.edges = [Edge(f"edge-{region}", region) for region in REGIONS]
         self.user_errors = self.requests = self.retried = 0
         self.ever_died: set[str] = set()
+        self.isolated_at: dict[str, float] = {}
         self.orphan_times: list[float] = []
         if self.users:
             for edge in self.edges:
@@ -393,7 +398,15 @@ class Fleet:
     def lost(self) -> list[str]:
         """Live workers that no coordinator knows."""
         known = {key for c in self.up() for key, record in c.node.view.records.items() if not record.gone}
-        return [name for name, agent in self.workers.items() if agent.alive and f"key-{name}" not in known]
+        return [name for name in self.workers if f"key-{name}" not in known and self.could_be_known(name)]
+
+    def could_be_known(self, name: str) -> bool:
+        """It lives, and for a while there has been a coordinator that it could talk to."""
+        now, cut = self.world.now, self.world.cut
+        awake = [c.name for c in self.up() if self.world.paused.get(c.name, 0.0) <= now]
+        if not any((name, c) not in cut and (c, name) not in cut for c in awake):
+            self.isolated_at[name] = now
+        return self.workers[name].alive and now >= self.isolated_at.get(name, -SILENT_MOST) + SILENT_MOST
 
     def false_deaths(self) -> list[str]:
         """Live workers that a coordinator called dead."""

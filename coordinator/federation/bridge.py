@@ -69,6 +69,7 @@ class Bridge:
         else:
             names = list(dict.fromkeys(e.worker_id for e in events if e.worker_id is not None and e.kind != "load"))
         told = sum(self._tell(name, now) for name in names)
+        self._let_go(now)
         if events:
             self._forget(event.worker_id for event in events if event.kind in GONE)
         return told
@@ -87,6 +88,9 @@ class Bridge:
                 return False
             return self.node.publish(old.observed(boot, seq, gone=True), now.monotonic)
         assert life is not None
+        if old is not None and old.home != self.node.name and old.life > (life.incarnation, life.home_epoch):
+            self._taken.append(old.key)  # its registration here came late: it is at home elsewhere by now
+            return False
         up, facts = worker.live and not worker.hidden, self.facts(worker, now)
         record = Record(
             life.key, self.node.name, life.incarnation, life.home_epoch, boot, seq, facts, life.claim, up=up

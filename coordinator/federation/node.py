@@ -115,6 +115,13 @@ class Node:
         self.changes.note(record.key)
         return True
 
+    def settle(self, now: float) -> None:
+        """Whoever was at home here before we started has had the time to come back: of the others we were told by
+        those who remembered them, and now we say that they are gone."""
+        self.settled = True
+        for record in [record for record in self.view.of_home(self.name) if record.boot < self.boot]:
+            self.publish(record.observed(self.boot, self.observation(), gone=True), now)
+
     def observation(self) -> int:
         """The number for the next record of ours."""
         return self.changes.seq + 1
@@ -200,8 +207,9 @@ class Node:
         """A peer knows a later life of ours: our clock went back. Begin a life after that one."""
         if boot < self.boot:
             return
-        self.boot = self.changes.boot = boot + 1
-        for record in list(self.view.of_home(self.name)):
+        self.changes.boot = boot + 1
+        before, self.boot = self.boot, boot + 1
+        for record in [record for record in self.view.of_home(self.name) if record.boot == before]:
             self.publish(record.observed(self.boot, self.observation()), now)
 
     def _hello(self, link: Link, message: Exchange) -> Exchange:
@@ -356,13 +364,15 @@ class Node:
     def _tells(self, link: Link, record: Record | None) -> bool:
         if record is None:
             return False
-        if self.role == "primary":
-            return record.home != link.peer.name
-        return record.home == self.name
+        if record.home == link.peer.name:
+            return record.boot < link.number_boot  # it started anew and may not remember
+        return record.home == self.name or self.role == "primary"
 
     def _believes(self, link: Link, home: str) -> bool:
-        """Of its own workers anybody; of others' the primary alone. Of ours nobody."""
-        return home != self.name and (home == link.peer.name or link.peer.role == "primary")
+        """Of its own workers anybody; of others' the primary alone; of ours nobody, unless we have just started."""
+        if home == self.name:
+            return not self.settled
+        return home == link.peer.name or link.peer.role == "primary"
 
     def _told_homes(self, now: float) -> dict[str, HomeState]:
         digest = self.view.digests.get(self.name)
