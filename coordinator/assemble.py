@@ -1,7 +1,9 @@
 """The composition root: settings become a supervisor, and in its child a registry behind an HTTP server."""
 
 import asyncio
+import contextlib
 import sys
+from collections.abc import Coroutine
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
@@ -16,6 +18,10 @@ from coordinator.api.probes import PROBER
 from coordinator.api.state import State, new_worker_id, now
 from coordinator.catalog import CATALOG
 from coordinator.catalog_file import read_catalog
+from coordinator.federation.keeper import Keeper
+from coordinator.federation.roster import Roster
+from coordinator.federation.routes import SHELL
+from coordinator.federation.shell import Shell
 from coordinator.identity.gate import Gate
 from coordinator.identity.keys import CoordinatorKeys
 from coordinator.identity.revoked import Revoked
@@ -24,6 +30,8 @@ from coordinator.registry import Registry
 from coordinator.settings import CoordinatorSettings
 from coordinator.statefile import StateFile
 from coordinator.ticker import Ticker
+from edgeproxy.cluster.homes import lastgood
+from edgeproxy.cluster.homes.kv import Store
 from edgeproxy.cluster.signer import load_key
 from edgeproxy.runtime.child import Child
 from edgeproxy.runtime.environment import ConfigurationError, reveal
@@ -88,17 +96,21 @@ async def serve_child(child: Child, settings: CoordinatorSettings) -> None:
         unsigned=settings.accepts_unsigned,
         gate=_gate(settings),
     )
+    shell = _federation(settings, registry, state.gate.keys)
     app = build_app(state)
     app[PROBER] = prober
+    if shell is not None:
+        app[SHELL] = state.federation = shell
     runner = web.AppRunner(app, access_log=None, keepalive_timeout=NEVER, shutdown_timeout=settings.drain)
     await runner.setup()
     assert runner.server is not None
     lanes = Lanes(state, runner.server)
     try:
-        async with prober, asyncio.TaskGroup() as group:
+        async with prober, shell or contextlib.nullcontext(), asyncio.TaskGroup() as group:
             endless = [group.create_task(lanes.sweep_forever())]
             endless += [group.create_task(Ticker(registry, prober, now).run())]
             endless += [group.create_task(state_file.follow())] if state_file else []
+            endless += [group.create_task(work) for work in _federating(shell, settings)]
             servers = [
                 await asyncio.get_running_loop().create_server(lanes.new, sock=sock, backlog=BACKLOG)
                 for sock in child.sockets
@@ -126,6 +138,33 @@ def _registry(settings: CoordinatorSettings) -> Registry:
         catalog=CATALOG if settings.catalog is None else read_catalog(settings.catalog),
         dial_back=settings.dial_back,
     )
+
+
+def _federation(settings: CoordinatorSettings, registry: Registry, keys: CoordinatorKeys) -> Shell | None:
+    if settings.federation is None or settings.identity is None:
+        return None
+    directory = lastgood.read(settings.federation, settings.roots)
+    if directory is None:
+        raise ConfigurationError(
+            f"COORDINATOR_FEDERATION={settings.federation}: is no list that COORDINATOR_TRUST signed: coordinator keys"
+        )
+    key = load_key(settings.identity / "coordinator.key")
+    roster = Roster(directory, settings.federation, settings.roots, key, settings.region, settings.public_url)
+    shell = Shell(registry, keys, roster, now)
+    shell.node.accept_rate = settings.accept_rate
+    return shell
+
+
+def _federating(shell: Shell | None, settings: CoordinatorSettings) -> list[Coroutine[None, None, None]]:
+    if shell is None:
+        return []
+    token = reveal(settings.kv_token)
+    if token is None or shell.roster.role != "primary":
+        return [shell.run()]
+    assert settings.federation is not None
+    ledger = settings.federation.with_name("kv-budget.json")
+    store = Store(shell.session, settings.kv_account, settings.kv_namespace, token, settings.kv_api)
+    return [shell.run(), Keeper(store, shell.roster, ledger).run()]
 
 
 def _restored(settings: CoordinatorSettings, registry: Registry) -> StateFile | None:

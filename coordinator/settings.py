@@ -9,6 +9,8 @@ from pydantic import AfterValidator, Field, SecretStr, model_validator
 
 from coordinator.identity.gate import Caller
 from edgeproxy.cluster.client import base_urls
+from edgeproxy.cluster.homes.kv import API as KV_API
+from edgeproxy.cluster.urls import worker_url
 from edgeproxy.runtime.environment import CommaList, EnvironmentSettings
 
 _WORDS: Final = frozenset({"loopback", "anywhere", "nowhere"})
@@ -99,6 +101,39 @@ class CoordinatorSettings(EnvironmentSettings):
         description="comma list of other coordinators with the same API_KEY, which are asked whether they reach a "
         "worker before it is called dead",
     )
+    federation: Path | None = Field(
+        None,
+        validation_alias="COORDINATOR_FEDERATION",
+        description="file of the signed list of coordinators (`coordinator keys`), kept up to date; unset: alone",
+    )
+    roots: CommaList = Field(
+        (),
+        validation_alias="COORDINATOR_TRUST",
+        description="comma list of the operator's root keys (`coordinator keys new`) that the list must be signed by",
+    )
+    region: str = Field(
+        "", max_length=100, validation_alias="COORDINATOR_REGION", description="where this coordinator stands"
+    )
+    public_url: Annotated[str, AfterValidator(lambda url: url and worker_url(url))] = Field(
+        "", validation_alias="COORDINATOR_PUBLIC_URL", description="where others reach it; default: as it was certified"
+    )
+    accept_rate: float = Field(
+        500.0,
+        gt=0,
+        le=100_000,
+        validation_alias="COORDINATOR_ACCEPT_RATE",
+        description="registrations a second that workers of a coordinator that died may send here",
+    )
+    kv_account: str = Field("", validation_alias="CLOUDFLARE_ACCOUNT_ID", description="of the emergency store (KV)")
+    kv_namespace: str = Field("", validation_alias="CLOUDFLARE_KV_NAMESPACE_ID", description="of the emergency store")
+    kv_token: SecretStr | None = Field(
+        None,
+        validation_alias="CLOUDFLARE_API_TOKEN",
+        description="may write that namespace; with it a primary keeps a copy of the list there",
+    )
+    kv_api: Annotated[str, AfterValidator(worker_url)] = Field(
+        KV_API, validation_alias="CLOUDFLARE_API_URL", description="where Cloudflare's API is"
+    )
     drain: float = Field(
         10.0,
         ge=0,
@@ -111,6 +146,14 @@ class CoordinatorSettings(EnvironmentSettings):
     def accepts_unsigned(self) -> Callable[[Caller], bool] | None:
         """None: as it is by default."""
         return unsigned_from(self.unsigned) if self.unsigned else None
+
+    @model_validator(mode="after")
+    def _whole_federation(self) -> Self:
+        if self.federation is not None and (not self.roots or self.identity is None):
+            raise ValueError(
+                "COORDINATOR_FEDERATION needs COORDINATOR_TRUST, whom to trust, and COORDINATOR_IDENTITY, who we are"
+            )
+        return self
 
     @model_validator(mode="after")
     def _no_open_door(self) -> Self:

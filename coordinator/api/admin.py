@@ -27,6 +27,8 @@ async def workers(request: web.Request) -> web.Response:
     at = state.clock()
     known = sorted(state.registry.workers.values(), key=lambda worker: worker.worker_id)
     records = [views.admin_record(worker, at) for worker in known]
+    if state.federation is not None:
+        records += state.federation.elsewhere(at)
     if request.query.get("format") == "list":
         return json_answer(records)
     healthy = sum(record["is_healthy"] for record in records)

@@ -76,6 +76,8 @@ class Bridge:
 
     def _tell(self, name: str, now: Now) -> bool:
         worker = self.registry.workers.get(name)
+        if worker is not None and worker.unverified and name not in self.lives:
+            return False  # from a former life of ours: others remember it by its key, which we learn when it comes back
         life = self.lives.get(name) if worker is None else self.life_of(worker)
         if life is None:
             key = vouched_key(self.node.name, name)

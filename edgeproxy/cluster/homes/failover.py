@@ -138,7 +138,8 @@ class Failover:
             self._back_at = self._well_since = None
             return
         self._tried += 1
-        pause = RETRY if self._tried < len(self._targets()) and retry_after <= 0 else self._next_pause()
+        whole_round = self._tried % len(self._targets()) == 0
+        pause = self._next_pause() if whole_round or retry_after > 0 else RETRY
         self._claim_at = now + max(pause, retry_after * self.dice.uniform(1.0, 1.5))
 
     def probed(self, name: str, well: bool, now: float) -> None:
