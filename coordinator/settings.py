@@ -43,7 +43,7 @@ def unsigned_from(places: tuple[str, ...]) -> Callable[[Caller], bool]:
 class CoordinatorSettings(EnvironmentSettings):
     """`coordinator serve`. Refuses to be reachable by others while anybody could join."""
 
-    known: ClassVar[frozenset[str]] = frozenset({"COORDINATOR_URL", "COORDINATOR_KEY"})  # the agent's and the tables'
+    known: ClassVar[frozenset[str]] = frozenset({"COORDINATOR_URL", "COORDINATOR_KEY", "COORDINATOR_LIST"})  # the agent's and the tables'
 
     host: str = Field("0.0.0.0", min_length=1, validation_alias="COORDINATOR_HOST", description="address to listen on")
     port: int = Field(8080, ge=0, le=65535, validation_alias="COORDINATOR_PORT", description="port to listen on")

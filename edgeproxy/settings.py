@@ -69,6 +69,16 @@ class ProxySettings(EnvironmentSettings):
         validation_alias="COORDINATOR_URL",
         description="where the worker list comes from; a comma list is tried in its order",
     )
+    trust: CommaList = Field(
+        (),
+        validation_alias="COORDINATOR_TRUST",
+        description="comma list of the operator's root keys: then the nearest coordinator of the signed list is asked",
+    )
+    coordinators: Path | None = Field(
+        None,
+        validation_alias="COORDINATOR_LIST",
+        description="file of the last good list of coordinators; default: in the state directory",
+    )
     api_key: SecretStr | None = Field(
         None, validation_alias="API_KEY", description="key shown to the coordinator, where it wants one"
     )

@@ -48,6 +48,17 @@ class AgentSettings(EnvironmentSettings):
         description="where to register; of a comma list the first that answers",
     )
     api_key: SecretStr | None = Field(None, validation_alias="API_KEY", description="the fleet's join secret")
+    trust: CommaList = Field(
+        (),
+        validation_alias="COORDINATOR_TRUST",
+        description="comma list of the operator's root keys: then the nearest coordinator of the signed list is used, "
+        "and another when it dies",
+    )
+    coordinators: Path | None = Field(
+        None,
+        validation_alias="COORDINATOR_LIST",
+        description="file of the last good list of coordinators; default: in the state directory",
+    )
     worker_type: Annotated[WorkerChoice, BeforeValidator(_lower)] = Field(
         "auto", validation_alias="WORKER_TYPE", description="gpu, cpu, storage or edge; auto: found out"
     )
