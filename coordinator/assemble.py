@@ -19,7 +19,7 @@ from coordinator.api.state import State, new_worker_id, now
 from coordinator.catalog import CATALOG
 from coordinator.catalog_file import read_catalog
 from coordinator.federation.keeper import Keeper
-from coordinator.federation.roster import Roster
+from coordinator.federation.roster import Roster, alone
 from coordinator.federation.routes import SHELL
 from coordinator.federation.shell import Shell
 from coordinator.identity.gate import Gate
@@ -110,7 +110,7 @@ async def serve_child(child: Child, settings: CoordinatorSettings) -> None:
             endless = [group.create_task(lanes.sweep_forever())]
             endless += [group.create_task(Ticker(registry, prober, now).run())]
             endless += [group.create_task(state_file.follow())] if state_file else []
-            endless += [group.create_task(work) for work in _federating(shell, settings)]
+            endless += [group.create_task(work) for work in _federating(shell, registry, settings)]
             servers = [
                 await asyncio.get_running_loop().create_server(lanes.new, sock=sock, backlog=BACKLOG)
                 for sock in child.sockets
@@ -142,7 +142,7 @@ def _registry(settings: CoordinatorSettings) -> Registry:
 
 def _federation(settings: CoordinatorSettings, registry: Registry, keys: CoordinatorKeys) -> Shell | None:
     if settings.federation is None or settings.identity is None:
-        return None
+        return Shell(registry, keys, alone(), now) if settings.shared_store_url is not None else None
     directory = lastgood.read(settings.federation, settings.roots)
     if directory is None:
         raise ConfigurationError(
@@ -155,16 +155,32 @@ def _federation(settings: CoordinatorSettings, registry: Registry, keys: Coordin
     return shell
 
 
-def _federating(shell: Shell | None, settings: CoordinatorSettings) -> list[Coroutine[None, None, None]]:
+def _federating(
+    shell: Shell | None, registry: Registry, settings: CoordinatorSettings
+) -> list[Coroutine[None, None, None]]:
     if shell is None:
         return []
+    work = [shell.run()]
+    if (url := reveal(settings.shared_store_url)) is not None:
+        work.append(_sharing(url, settings.site, shell, registry))
     token = reveal(settings.kv_token)
-    if token is None or shell.roster.role != "primary":
-        return [shell.run()]
-    assert settings.federation is not None
+    if token is None or settings.federation is None or shell.roster.role != "primary":
+        return work
     ledger = settings.federation.with_name("kv-budget.json")
     store = Store(shell.session, settings.kv_account, settings.kv_namespace, token, settings.kv_api)
-    return [shell.run(), Keeper(store, shell.roster, ledger).run()]
+    return [*work, Keeper(store, shell.roster, ledger).run()]
+
+
+def _sharing(url: str, site: str, shell: Shell, registry: Registry) -> Coroutine[None, None, None]:
+    from coordinator.store.engine import Engine, connect
+    from coordinator.store.site import SharedSite
+
+    try:
+        shared = SharedSite(Engine(connect(url), site), shell.node, registry)
+    except ValueError as error:
+        raise ConfigurationError(str(error)) from None
+    shell.shared = shared
+    return shared.run()
 
 
 def _restored(settings: CoordinatorSettings, registry: Registry) -> StateFile | None:

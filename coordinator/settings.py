@@ -43,7 +43,9 @@ def unsigned_from(places: tuple[str, ...]) -> Callable[[Caller], bool]:
 class CoordinatorSettings(EnvironmentSettings):
     """`coordinator serve`. Refuses to be reachable by others while anybody could join."""
 
-    known: ClassVar[frozenset[str]] = frozenset({"COORDINATOR_URL", "COORDINATOR_KEY", "COORDINATOR_LIST"})  # the agent's and the tables'
+    known: ClassVar[frozenset[str]] = frozenset(  # the agent's and the tables'
+        {"COORDINATOR_URL", "COORDINATOR_KEY", "COORDINATOR_LIST"}
+    )
 
     host: str = Field("0.0.0.0", min_length=1, validation_alias="COORDINATOR_HOST", description="address to listen on")
     port: int = Field(8080, ge=0, le=65535, validation_alias="COORDINATOR_PORT", description="port to listen on")
@@ -123,6 +125,15 @@ class CoordinatorSettings(EnvironmentSettings):
         le=100_000,
         validation_alias="COORDINATOR_ACCEPT_RATE",
         description="registrations a second that workers of a coordinator that died may send here",
+    )
+    shared_store_url: SecretStr | None = Field(
+        None,
+        validation_alias="SHARED_STORE_URL",
+        description="redis:// or valkey:// (also redis+sentinel://, redis+cluster://) that the coordinators of one "
+        "site share their registry by; unset: in memory",
+    )
+    site: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,64}$")] = Field(
+        "main", validation_alias="COORDINATOR_SITE", description="name of the site in that store"
     )
     kv_account: str = Field("", validation_alias="CLOUDFLARE_ACCOUNT_ID", description="of the emergency store (KV)")
     kv_namespace: str = Field("", validation_alias="CLOUDFLARE_KV_NAMESPACE_ID", description="of the emergency store")

@@ -75,10 +75,10 @@ def encode(message: Exchange) -> bytes:
             "base": message.base,
             "seq": message.seq,
             "have": message.have,
-            "records": [_row(record) for record in message.records],
+            "records": [row_of(record) for record in message.records],
             "roots": {home: f"{root:x}" for home, root in message.roots.items()},
             "hashes": {home: _packed(hashes) for home, hashes in message.hashes.items()},
-            "repairs": [[r.home, r.bucket, [_row(record) for record in r.records]] for r in message.repairs],
+            "repairs": [[r.home, r.bucket, [row_of(record) for record in r.records]] for r in message.repairs],
             "homes": {home: [state.age, state.workers, state.accept_rate] for home, state in message.homes.items()},
             "quotas": dict(message.quotas),
             "settled": message.settled,
@@ -120,7 +120,7 @@ def _exchange(read: dict[str, Any]) -> Exchange:
     )
 
 
-def _row(record: Record) -> list[Any]:
+def row_of(record: Record) -> list[Any]:
     return [
         record.key,
         record.home,
@@ -136,7 +136,10 @@ def _row(record: Record) -> list[Any]:
     ]
 
 
-def _record(row: list[Any]) -> Record:
+def record_of(row: Any) -> Record:
+    """ValueError for a row that is none of ours."""
+    if not isinstance(row, list) or len(row) != 11:
+        raise ValueError("not a record")
     key, home, incarnation, home_epoch, boot, seq, facts, header, body, gone, up = row
     return Record(
         key=_name(key),
@@ -155,7 +158,7 @@ def _record(row: list[Any]) -> Record:
 def _records(rows: Any, most: int = MAX_PAGE) -> tuple[Record, ...]:
     if not isinstance(rows, list) or len(rows) > most:
         raise ValueError(f"more than {most} records")
-    return tuple(_record(row) for row in rows)
+    return tuple(record_of(row) for row in rows)
 
 
 def _repairs(rows: Any) -> tuple[Repair, ...]:

@@ -298,10 +298,19 @@ class Node:
         link.told = min(seq, self.changes.seq) if boot == self.boot else 0
 
     def _admit(self, link: Link, record: Record, now: float) -> bool:
-        """A record from outside: whether it says anything new, and may be believed."""
+        """A record from a peer, which may speak for some homes only."""
         if not self._believes(link, record.home):
             self.counts["refused_foreign"] += 1
             return False
+        return self.admit(record, now)
+
+    def forget(self, key: str) -> None:
+        """Nobody at our site has it any more."""
+        self.view.drop(key)
+        self.changes.forget(key)
+
+    def admit(self, record: Record, now: float) -> bool:
+        """A record from outside: whether it says anything new, and is the worker's own."""
         old = self.view.records.get(record.key)
         if old is not None and old.version >= record.version:
             return False

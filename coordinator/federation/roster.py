@@ -1,5 +1,6 @@
 """Whom a coordinator trusts and talks to: the directory on its disk, and its own place in it."""
 
+import os
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,7 +15,9 @@ from edgeproxy.cluster.homes.directory import Directory
 from edgeproxy.cluster.homes.failover import rendezvous
 from edgeproxy.cluster.homes.trust import (
     CERTIFICATE_FOR,
+    Bundle,
     Certificate,
+    Signed,
     Untrusted,
     open_certificate,
     parse,
@@ -24,6 +27,12 @@ from edgeproxy.cluster.homes.trust import (
 
 PEERS: Final = 2  # other regions that a region talks to beside the primary
 RENEW_AT: Final = CERTIFICATE_FOR / 2
+
+
+def alone() -> "Roster":
+    """Of a coordinator in no federation."""
+    nobody = Directory(Bundle(0, 0.0, 0.0, ()), Signed(b"", {}))
+    return Roster(nobody, Path(os.devnull), (), Ed25519PrivateKey.generate())
 
 
 @dataclass

@@ -8,7 +8,7 @@ import contextlib
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from time import monotonic
-from typing import Any, Final, Self
+from typing import Any, Final, Protocol, Self
 
 import aiohttp
 import orjson
@@ -45,6 +45,14 @@ class Told:
     facts: dict[str, Any]
 
 
+class Shared(Protocol):
+    """The store of our site, where there is one."""
+
+    degraded: bool
+
+    async def close(self) -> None: ...
+
+
 class Shell:
     """`keys` are ours, `roster` says whom to trust. What handlers need is api.state.Federation."""
 
@@ -53,6 +61,7 @@ class Shell:
         self.node.settled = False
         self.bridge = Bridge(registry, self.node, _facts)
         self.roster = roster
+        self.shared: Shared | None = None
         self._registry, self._keys, self._clock = registry, keys, clock
         self._told: dict[str, Told] = {}
         self._news = False
@@ -75,6 +84,8 @@ class Shell:
         for task in tuple(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self.shared is not None:
+            await self.shared.close()
         await self.session.close()
 
     async def run(self) -> None:
