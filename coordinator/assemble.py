@@ -11,6 +11,7 @@ from typing import Final
 import structlog
 import uvloop
 from aiohttp import web
+from pydantic import SecretStr
 
 from coordinator.api.app import build_app
 from coordinator.api.lane import Lanes
@@ -76,8 +77,8 @@ def _environment(settings: CoordinatorSettings) -> dict[str, str]:
     """Flags reach the child as variables. The key stays where it was: in the environment, or in its file."""
     given = {}
     for variable, name in CoordinatorSettings.variables().items():
-        if name in settings.model_fields_set and name not in ("api_key", "admin_key"):
-            value = getattr(settings, name)
+        value = getattr(settings, name)
+        if name in settings.model_fields_set and not isinstance(value, SecretStr):
             given[variable] = ",".join(value) if isinstance(value, tuple) else str(value)
             given[f"{variable}_FILE"] = ""
     return given

@@ -5,7 +5,7 @@ from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Annotated, ClassVar, Final, Self
 
-from pydantic import AfterValidator, Field, SecretStr, model_validator
+from pydantic import AfterValidator, Field, SecretStr, field_validator, model_validator
 
 from coordinator.identity.gate import Caller
 from edgeproxy.cluster.client import base_urls
@@ -13,6 +13,10 @@ from edgeproxy.cluster.homes.kv import API as KV_API
 from edgeproxy.cluster.urls import worker_url
 from edgeproxy.runtime.environment import CommaList, EnvironmentSettings
 
+STORES: Final = (
+    *("redis://", "rediss://", "valkey://", "valkeys://", "unix://"),
+    *("redis+sentinel://", "redis+cluster://"),
+)
 _WORDS: Final = frozenset({"loopback", "anywhere", "nowhere"})
 
 
@@ -157,6 +161,13 @@ class CoordinatorSettings(EnvironmentSettings):
     def accepts_unsigned(self) -> Callable[[Caller], bool] | None:
         """None: as it is by default."""
         return unsigned_from(self.unsigned) if self.unsigned else None
+
+    @field_validator("shared_store_url")
+    @classmethod
+    def _is_store(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and not value.get_secret_value().startswith(STORES):
+            raise ValueError(f"must begin with one of {', '.join(STORES)}")
+        return value
 
     @model_validator(mode="after")
     def _whole_federation(self) -> Self:

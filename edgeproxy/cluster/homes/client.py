@@ -110,6 +110,7 @@ class HomesClient(CoordinatorClient):
 
     def _arrived(self, url: str) -> None:
         self.finder.chain.answered(url)
+        self.finder.look_soon()
         self.failover.claimed(url, monotonic())
         self.finder.closeness.moved(url, monotonic())
 

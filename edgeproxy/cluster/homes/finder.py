@@ -5,6 +5,7 @@ emergency store is read, by the fleet's budget.
 """
 
 import asyncio
+import contextlib
 import random
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
@@ -59,11 +60,16 @@ class Finder:
     closeness: Closeness = field(default_factory=Closeness)
     pings: dict[str, Ping] = field(default_factory=dict)
     chain: Chain = field(init=False)
+    _wake: asyncio.Event = field(default_factory=asyncio.Event)
 
     def __post_init__(self) -> None:
         self.chain = Chain(self.who, tuple(self.seeds))
         if self.path is not None and self.roots:
             self.chain.directory = lastgood.read(self.path, self.roots)
+
+    def look_soon(self) -> None:
+        """Somebody answered: who else there is, is asked now."""
+        self._wake.set()
 
     def urls(self) -> list[str]:
         """Whom to ask, in order."""
@@ -74,7 +80,10 @@ class Finder:
         """Until it is cancelled."""
         wait = FIRST_ROUND
         while True:
-            await asyncio.sleep(wait * random.uniform(1 - JITTER, 1 + JITTER))
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(wait * random.uniform(1 - JITTER, 1 + JITTER)):
+                    await self._wake.wait()
+            self._wake.clear()
             wait = self.round
             if not await self.look(session):
                 wait = max(0.1, self.chain.nobody(monotonic()) - monotonic())
