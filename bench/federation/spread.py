@@ -17,6 +17,7 @@ from bench.federation import spaces
 from bench.federation.chaos import Chaos
 from coordinator.federation.machine import Machine
 from coordinator.federation.site import REGIONS, Site
+from edgeproxy.runtime.tasks import hold
 
 MACHINES: Final = 12
 DELAYS: Final = {"core": 0.01, "eu": 0.02, "us": 0.04, "apac": 0.08}
@@ -43,7 +44,7 @@ async def main(directory: Path, prefix: str) -> dict[str, Any]:
         Machine(f"m{n}", (site.url(REGIONS[n % 3]),), (site.root,), directory / f"m{n}.json", spaces.USERS)
         for n in range(MACHINES)
     ]
-    tasks = [asyncio.ensure_future(machine.run()) for machine in machines]
+    tasks = [hold(machine.run()) for machine in machines]
     try:
         async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=3)) as session:
             return await _story(session, site, machines, prefix)

@@ -15,6 +15,7 @@ import aiohttp
 
 from coordinator.federation.machine import Machine
 from coordinator.federation.site import PRIMARY, REGIONS, Site
+from edgeproxy.runtime.tasks import hold
 
 MACHINES: Final = 24
 USERS: Final = 20  # requests a second
@@ -70,7 +71,7 @@ async def _show(directory: Path) -> int:
 
 async def _play(session: aiohttp.ClientSession, site: Site, edge: str, directory: Path) -> int:
     machines = _machines(site, directory)
-    tasks = [asyncio.ensure_future(machine.run()) for machine in machines]
+    tasks = [hold(machine.run()) for machine in machines]
     try:
         await _until_served(session, edge)
         tally = await _story(session, site, edge, machines)

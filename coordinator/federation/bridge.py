@@ -11,6 +11,7 @@ from typing import Final, NamedTuple
 from coordinator.events import GONE
 from coordinator.federation.node import Node
 from coordinator.federation.record import UNSIGNED, Claim, Record, vouched_key
+from coordinator.identity.gate import fingerprint
 from coordinator.registry import Now, Registry, Worker
 
 MOST_EVENTS: Final = 5_000  # of one pump; the rest follows with the next
@@ -36,10 +37,15 @@ class Bridge:
     facts: Facts
     lives: dict[str, Life] = field(default_factory=dict)
     _mark: str = ""
+    _restored: dict[str, str] = field(default_factory=dict)
+    _seen: int = -1
     _taken: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.node.on_taken = self._note_taken
+        for worker in self.registry.workers.values():
+            if worker.unverified and (key := fingerprint(worker.credential)) is not None:
+                self._restored[key] = worker.worker_id
 
     def life_of(self, worker: Worker) -> Life:
         """For a worker that does not sign we vouch: it is another worker at each home."""
@@ -62,6 +68,7 @@ class Bridge:
     def pump(self, now: Now) -> int:
         """How many records were told."""
         self._let_go(now)
+        self._let_restored_go(now)
         events = self.registry.events.since(self._mark) if self._mark else None
         self._mark = self.registry.events.mark
         if events is None:
@@ -114,6 +121,19 @@ class Bridge:
             if known is not None and known.home != self.node.name:
                 self.registry.unregister(name, now)
                 del self.lives[name]
+
+    def _let_restored_go(self, now: Now) -> None:
+        """Of those whom a state file brought back, some went to another home while we were away."""
+        if not self._restored or self._seen == self.node.counts["taken"]:
+            return
+        self._seen = self.node.counts["taken"]
+        for key, name in list(self._restored.items()):
+            worker, known = self.registry.workers.get(name), self.node.view.records.get(key)
+            if worker is None or not worker.unverified:
+                del self._restored[key]
+            elif known is not None and known.home != self.node.name and not known.gone:
+                self.registry.unregister(name, now)
+                del self._restored[key]
 
     def _forget(self, names: object) -> None:
         for name in set(names):  # type: ignore[call-overload]

@@ -67,14 +67,14 @@ def certify(
     days: Annotated[float, typer.Option(help="until it must be renewed")] = 1.0,
 ) -> None:
     """Admit a coordinator: it renews its certificate by itself from then on."""
-    from edgeproxy.cluster.homes.trust import Certificate, Untrusted, public_name, sign_certificate
+    from edgeproxy.cluster.homes.trust import Certificate, Role, Untrusted, public_name, sign_certificate
     from edgeproxy.cluster.signer import load_key
 
     directory = _unchecked(file)
     now = datetime.now(UTC).timestamp()
     try:
         signer = load_key(key)
-        role = "primary" if name in directory.bundle.primaries else "regional"
+        role: Role = "primary" if name in directory.bundle.primaries else "regional"
         certificate = Certificate(name, url, region, role, owner, now, now + days * 86_400)
         if public_name(signer) not in directory.bundle.primaries:
             _fail(f"{key} is no primary's key of this list")

@@ -15,7 +15,7 @@ from typing import Final
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from edgeproxy.cluster.homes.directory import Directory
-from edgeproxy.cluster.homes.trust import Bundle, Certificate, public_name, sign_bundle, sign_certificate
+from edgeproxy.cluster.homes.trust import Bundle, Certificate, Role, public_name, sign_bundle, sign_certificate
 from edgeproxy.cluster.signer import load_key
 
 PRIMARY: Final = "core"
@@ -100,5 +100,5 @@ class Site:
                 self.kill(name)
 
     def _certificate(self, name: str, key: Ed25519PrivateKey, now: float) -> Certificate:
-        role = "primary" if name == PRIMARY else "regional"
+        role: Role = "primary" if name == PRIMARY else "regional"
         return Certificate(public_name(key), self.url(name), name, role, "operator", now, now + 86_400)

@@ -6,6 +6,7 @@ redis+cluster://host:6379                                                  a clu
 """
 
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from typing import Any, Final, TypeVar, cast
 from urllib.parse import urlsplit
 
@@ -33,13 +34,13 @@ def connect(url: str) -> "Redis | RedisCluster":
     if scheme == "redis+sentinel":
         parts = urlsplit(url)
         hosts = [(host, int(port or 26379)) for host, _, port in (h.partition(":") for h in parts.netloc.split(","))]
-        sentinel = Sentinel(hosts, sentinel_kwargs=options, **options)
+        sentinel = Sentinel(hosts, sentinel_kwargs=options, **options)  # type: ignore[no-untyped-call]
         return cast(Redis, sentinel.master_for(parts.path.strip("/") or "mymaster"))
     if scheme == "redis+cluster":
         return RedisCluster.from_url("redis://" + rest, **options)
     if scheme not in ("redis", "rediss", "unix", *_SCHEMES):
         raise ValueError(f"SHARED_STORE_URL begins with {scheme}://, not with redis:// or valkey://")
-    return cast(Redis, Redis.from_url(f"{_SCHEMES.get(scheme, scheme)}://{rest}", **options))
+    return Redis.from_url(f"{_SCHEMES.get(scheme, scheme)}://{rest}", **options)
 
 
 class Engine:
@@ -87,8 +88,7 @@ class Engine:
         found: list[bytes] = []
         cursor = 0
         while True:
-            at = cursor
-            cursor, page = await self._do(lambda at=at: self._client.hscan(self._keys["w"], at, count=PAGE))
+            cursor, page = await self._do(partial(self._client.hscan, self._keys["w"], cursor, count=PAGE))
             found += page.values()
             if cursor == 0:
                 return found
@@ -109,7 +109,7 @@ class Engine:
             for position, fields in (rows[0] if rows and isinstance(rows[0], list) else rows)
         ]
 
-    async def _run(self, script: str, names: Sequence[str], *arguments: object) -> Any:
+    async def _run(self, script: str, names: Sequence[str], *arguments: str | bytes | int) -> Any:
         keys = [self._keys[name] for name in names]
         return await self._do(lambda: self._client.eval(script, len(keys), *keys, *arguments))
 

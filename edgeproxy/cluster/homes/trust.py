@@ -13,7 +13,7 @@ import base64
 import binascii
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass
-from typing import Any, Final, Literal, NoReturn, get_args
+from typing import Any, Final, Literal, NoReturn, cast, get_args
 
 import orjson
 from cryptography.exceptions import InvalidSignature
@@ -185,8 +185,8 @@ def _bundle(read: dict[str, Any]) -> Bundle:
         _refuse("malformed", "policy: must be an object")
     return Bundle(
         version=_number(read, "version"),
-        issued=float(_number(read, "issued", float)),
-        not_after=float(_number(read, "not_after", float)),
+        issued=_seconds(read, "issued"),
+        not_after=_seconds(read, "not_after"),
         primaries=tuple(_keys(_texts(read, "primaries"))),
         seeds=tuple(map(_url, _texts(read, "seeds"))),
         revoked=tuple(_texts(read, "revoked")),
@@ -197,24 +197,31 @@ def _bundle(read: dict[str, Any]) -> Bundle:
 
 def _certificate(read: dict[str, Any]) -> Certificate:
     role = read.get("role")
-    if role not in get_args(Role):
+    if role not in ("primary", "regional"):
         _refuse("malformed", "role: must be primary or regional")
     return Certificate(
         name=next(iter(_keys([_text(read, "name")]))),
         url=_url(_text(read, "url")),
         region=_text(read, "region"),
-        role=role,
+        role=cast(Role, role),
         owner=_text(read, "owner"),
-        not_before=float(_number(read, "not_before", float)),
-        not_after=float(_number(read, "not_after", float)),
+        not_before=_seconds(read, "not_before"),
+        not_after=_seconds(read, "not_after"),
     )
 
 
-def _number(read: dict[str, Any], name: str, kind: type[int] | type[float] = int) -> int:
+def _number(read: dict[str, Any], name: str) -> int:
     value = read.get(name)
-    if isinstance(value, bool) or not isinstance(value, (int, kind)) or not 0 <= value < 2**53:
-        _refuse("malformed", f"{name}: must be a number from 0")
+    if type(value) is not int or not 0 <= value < 2**53:
+        _refuse("malformed", f"{name}: must be a whole number from 0")
     return value
+
+
+def _seconds(read: dict[str, Any], name: str) -> float:
+    value = read.get(name)
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 2**53:
+        _refuse("malformed", f"{name}: must be a number from 0")
+    return float(value)
 
 
 def _text(read: dict[str, Any], name: str) -> str:
