@@ -63,7 +63,7 @@ async def _story(session: aiohttp.ClientSession, site: Site, machines: list[Mach
     await _until(lambda: _listed(session, site, everybody))
     spaces.unplug(prefix, "eu")
     found["unplugged"] = await _until(lambda: _away_from(machines, site.url("eu")))
-    found["listed_while_unplugged"] = await _listed(session, site, everybody, but="eu")
+    found["listed_while_unplugged"] = await _until(lambda: _listed(session, site, everybody, but="eu"))
     spaces.unplug(prefix, "eu", plugged=True)
     found["converged_after_plugging"] = await _until(lambda: _listed(session, site, everybody))
     await asyncio.sleep(2)

@@ -61,6 +61,7 @@ class Node:
     genuine: Callable[[Record], bool] = accept_all
     on_taken: Callable[[Record], None] = lambda record: None
     on_change: Callable[[Record], None] = lambda record: None
+    on_quota: Callable[[str, Mapping[str, int]], None] = lambda region, quota: None
     settled: bool = True
     accept_rate: float = 2000.0
     view: View = field(default_factory=View)
@@ -240,7 +241,7 @@ class Node:
             hashes=hashes or {},
             repairs=self._repairs(link, theirs or {}),
             homes=self._told_homes(now),
-            quotas=self.quotas.get(link.peer.name, {}) if self.role == "primary" else {},
+            quotas=self._quotas_for(link),
             settled=self.settled,
             answers=answers,
         )
@@ -263,6 +264,14 @@ class Node:
         self._compare(link, message.roots)
         if link.peer.role == "primary" and message.quotas:
             self.quota = message.quotas
+        elif self.role == "primary" and message.quotas:
+            self.on_quota(message.sender, message.quotas)
+
+    def _quotas_for(self, link: Link) -> Mapping[str, int]:
+        """A primary grants; a region says to the primary by which grant it goes."""
+        if self.role == "primary":
+            return self.quotas.get(link.peer.name, {})
+        return self.quota if link.peer.role == "primary" else {}
 
     def _compare(self, link: Link, roots: Mapping[str, int]) -> None:
         """Ask for what differs, by showing our hashes."""

@@ -71,6 +71,43 @@ class Roster:
             Peer(c.name, c.role, c.url if c.role == "primary" or c.name in chosen else None, c.region) for c in known
         ]
 
+    @property
+    def federated(self) -> bool:
+        return bool(self.directory.bundle.primaries)
+
+    def kept_quota(self) -> dict[str, int]:
+        """The last grant, for a restart while the primary is away."""
+        try:
+            read = orjson.loads(self._quota_file.read_bytes())
+            return {str(name): int(amount) for name, amount in read.items()}
+        except (OSError, ValueError, TypeError, AttributeError):
+            return {}
+
+    def keep_quota(self, quota: dict[str, int]) -> None:
+        lastgood.write(self._quota_file, orjson.dumps(quota))
+
+    def kept_granted(self) -> dict[str, dict[str, int]]:
+        """What a primary has granted, and may be in use where it hears nothing from."""
+        try:
+            read = orjson.loads(self._granted_file.read_bytes())
+            self._granted = {region: {str(s): int(n) for s, n in grant.items()} for region, grant in read.items()}
+        except (OSError, ValueError, TypeError, AttributeError):
+            self._granted = {}
+        return {region: dict(grant) for region, grant in self._granted.items()}
+
+    def keep_granted(self, granted: dict[str, dict[str, int]]) -> None:
+        if granted != self._granted:
+            self._granted = {region: dict(grant) for region, grant in granted.items()}
+            lastgood.write(self._granted_file, orjson.dumps(granted))
+
+    @property
+    def _granted_file(self) -> Path:
+        return self.path.with_name("granted.json")
+
+    @property
+    def _quota_file(self) -> Path:
+        return self.path.with_name("quota.json")
+
     def primaries(self) -> list[str]:
         return [c.url for c in self.directory.certificates.values() if c.role == "primary" and c.name != self.name]
 

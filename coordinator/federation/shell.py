@@ -21,6 +21,7 @@ from coordinator.federation.bridge import Bridge
 from coordinator.federation.link import TIMEOUT, Peer
 from coordinator.federation.messages import MAX_EXCHANGE, Exchange
 from coordinator.federation.node import Node, Refused
+from coordinator.federation.quota import Quotas
 from coordinator.federation.record import Record
 from coordinator.federation.roster import Roster
 from coordinator.identity.keys import CoordinatorKeys
@@ -65,6 +66,14 @@ class Shell:
         self._registry, self._keys, self._clock = registry, keys, clock
         self._told: dict[str, Told] = {}
         self._news = False
+        maxima = {row.spec.name: row.maximum for row in registry.catalog.values() if row.maximum is not None}
+        self._quotas = Quotas(maxima if roster.federated else {})
+        self._quotas.outstanding = roster.kept_granted()
+        self._quota = roster.kept_quota()
+        self.node.quota = dict(self._quota)
+        self.node.on_quota = self._quotas.acknowledged
+        if self._quotas.maxima:
+            self._cap()
         self._tasks: set[asyncio.Task[None]] = set()
         self.node.genuine = lambda record: attest.genuine(record, self.node.view, roster.vouching)
         self.node.on_change = self._note_change
@@ -108,8 +117,30 @@ class Shell:
         if not self.node.settled and self._registry.settled(now):
             self.node.settle(now.monotonic)
         self.node.advance(now.monotonic)
+        self._share_quotas(now)
         for peer, message in self.node.poll(now.monotonic):
             self._start(self._exchange(peer, message))
+
+    def _share_quotas(self, now: Now) -> None:
+        """Services that have a maximum: the primary grants parts of it, a region keeps to its part."""
+        if not self._quotas.maxima:
+            return
+        if self.node.role == "primary":
+            names = [self.node.name, *(c.name for c in self.roster.directory.certificates.values())]
+            plan = self._quotas.plan({name: self._count(name) for name in dict.fromkeys(names)})
+            self.roster.keep_granted(self._quotas.outstanding)  # before anybody hears of it
+            self.node.quotas, self.node.quota = plan, plan[self.node.name]
+            self._quotas.acknowledged(self.node.name, plan[self.node.name])
+        if self.node.quota != self._quota:
+            self._quota = dict(self.node.quota)
+            self._cap()
+            self.roster.keep_quota(self._quota)
+
+    def _cap(self) -> None:
+        """Without a grant nobody new is told to run what has a maximum: others may be running it all."""
+        fleet = self._registry.assignments.fleet
+        indexes = {row.spec.name: index for index, row in enumerate(fleet.catalog.rows)}
+        fleet.caps = {indexes[name]: self._quota.get(name, 0) for name in self._quotas.maxima}
 
     # what handlers need
 
