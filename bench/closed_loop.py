@@ -14,7 +14,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from time import perf_counter
-from typing import cast
+from typing import Protocol, cast
 
 MAX_HEAD = 64 * 1024  # bytes
 CONNECT_S = 5.0
@@ -46,7 +46,7 @@ class Load:
         self.answered = 0
         self._reconnects = 0
         self._reconnecting: set[asyncio.Task[None]] = set()
-        self._connections: list[_Connection] = []
+        self._connections: list[_Looping] = []
         self._busy = 0
         self._error: WrongAnswer | None = None
         self._done = asyncio.Event()
@@ -57,9 +57,9 @@ class Load:
             for _ in range(connections):
                 self._connections.append(await self._connect())
 
-    async def _connect(self) -> _Connection:
+    async def _connect(self) -> _Looping:
         loop = asyncio.get_running_loop()
-        make = functools.partial(_Connection, self)
+        make = functools.partial(_Looping, self)
         _, connection = await loop.create_connection(make, "127.0.0.1", self._port, ssl=self._tls)
         return connection
 
@@ -90,13 +90,13 @@ class Load:
     def _stop(self) -> None:
         self.stopping = True
 
-    def replace(self, closed: _Connection) -> None:
+    def replace(self, closed: _Looping) -> None:
         """The peer has said that this connection ends here, as it may: another takes its place."""
         task = asyncio.get_running_loop().create_task(self._replace(closed))
         self._reconnecting.add(task)
         task.add_done_callback(self._reconnecting.discard)
 
-    async def _replace(self, closed: _Connection) -> None:
+    async def _replace(self, closed: _Looping) -> None:
         try:
             async with asyncio.timeout(CONNECT_S):
                 fresh = await self._connect()
@@ -127,8 +127,19 @@ class Load:
             connection.close()
 
 
-class _Connection(asyncio.Protocol):
-    def __init__(self, load: Load) -> None:
+class Loading(Protocol):
+    """What a connection is told by its load."""
+
+    request: bytes
+    answer: bytes
+
+    def failed(self, why: str) -> None: ...
+
+
+class Connection(asyncio.Protocol):
+    """Reads answers and believes nothing of them; `_answered` is called for each that is right."""
+
+    def __init__(self, load: Loading) -> None:
         self._load = load
         self._answer = load.answer
         self._length = str(len(load.answer))
@@ -143,6 +154,13 @@ class _Connection(asyncio.Protocol):
     def send(self) -> None:
         self._received = _HEAD
         self._transport.write(self._load.request)
+
+    @property
+    def idle(self) -> bool:
+        return self._received == _IDLE
+
+    def rest(self) -> None:
+        self._received = _IDLE
 
     def close(self) -> None:
         self._closed = True
@@ -187,20 +205,7 @@ class _Connection(asyncio.Protocol):
             self._answered()
 
     def _answered(self) -> None:
-        self._load.answered += 1
-        if self._last:
-            self.close()
-            self._load.replace(self)
-        else:
-            self.again()
-
-    def again(self) -> None:
-        """Idle now: the next request, or none."""
-        if self._load.stopping:
-            self._received = _IDLE
-            self._load.finished()
-        else:
-            self.send()
+        raise NotImplementedError
 
     def connection_lost(self, exc: Exception | None) -> None:
         if not self._closed:
@@ -209,6 +214,28 @@ class _Connection(asyncio.Protocol):
     def _fail(self, why: str) -> None:
         self.close()
         self._load.failed(why)
+
+
+class _Looping(Connection):
+    def __init__(self, load: Load) -> None:
+        super().__init__(load)
+        self._owner = load
+
+    def _answered(self) -> None:
+        self._owner.answered += 1
+        if self._last:
+            self.close()
+            self._owner.replace(self)
+        else:
+            self.again()
+
+    def again(self) -> None:
+        """Idle now: the next request, or none."""
+        if self._owner.stopping:
+            self.rest()
+            self._owner.finished()
+        else:
+            self.send()
 
 
 def _line(data: bytes, start: int) -> str:

@@ -82,7 +82,7 @@ def launched(
         _wait_until_it_serves(program)
         yield program
     finally:
-        _end(process)
+        ended(process)
 
 
 def _wait_until_it_serves(program: Launched) -> None:
@@ -112,7 +112,7 @@ def _connection(port: int, tls: ssl.SSLContext | None) -> http.client.HTTPConnec
     return http.client.HTTPConnection("127.0.0.1", port, timeout=2)
 
 
-def _end(process: subprocess.Popen[bytes]) -> None:
+def ended(process: subprocess.Popen[bytes]) -> None:
     """SIGTERM, then SIGKILL for whatever of the tree is left."""
     try:
         tree = psutil.Process(process.pid).children(recursive=True)

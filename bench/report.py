@@ -23,6 +23,8 @@ DISTURBED = 0.1
 REFERENCES = ("nginx", "haproxy", "aiohttp")
 """Ratios are to the first of these that ran."""
 
+CURVES = {"connections": "connections", "body": "bodies (bytes)", "workers": "workers"}
+
 Rounds = Mapping[str, Sequence[Round]]
 """The rounds of one scenario, by peer, in the order in which they ran."""
 
@@ -89,6 +91,19 @@ def table(scenario: Scenario, rounds: Rounds, absent: Sequence[str] = ()) -> Tab
     return shown
 
 
+def curve_table(curve: str, found: Mapping[str, Rounds]) -> Table:
+    """CPU a request of each peer, in microseconds, along a curve."""
+    points = sorted((at[1], name) for name in found if (at := SCENARIOS[name].curve) and at[0] == curve)
+    shown = Table(title=f"CPU us/request as {CURVES[curve]} grow", title_justify="left")
+    shown.add_column("peer")
+    for value, _ in points:
+        shown.add_column(f"{value:,.0f}", justify="right")
+    for peer in dict.fromkeys(peer for _, name in points for peer in found[name]):
+        cells = [found[name].get(peer) for _, name in points]
+        shown.add_row(peer, *(f"{_median(own, 'cpu_us'):,.1f}" if own else "" for own in cells))
+    return shown
+
+
 def _median(rounds: Sequence[Round], figure: str) -> float:
     return median(one.figures[figure] for one in rounds)
 
@@ -136,12 +151,15 @@ def as_json(rounds: Iterable[Round], verdicts: Iterable[Verdict], context: Mappi
         **context,
         "scenarios": {
             name: {
+                "title": SCENARIOS[name].title,
+                "curve": SCENARIOS[name].curve,
+                "compared": SCENARIOS[name].compared,
                 "reference": reference(peers),
                 "peers": {peer: _peer(SCENARIOS[name].compared, own, peers) for peer, own in peers.items()},
             }
             for name, peers in by_scenario(rounds).items()
         },
-        "goals": [asdict(verdict) for verdict in verdicts],
+        "goals": [{**asdict(verdict), "line": str(verdict)} for verdict in verdicts],
     }
 
 

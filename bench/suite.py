@@ -64,7 +64,7 @@ def running(scenario: Scenario, peers: Sequence[Peer], cores: Cores) -> Iterator
     directory = Path(tempfile.mkdtemp(prefix="edgeproxy-bench-"))
     try:
         with ExitStack() as stack:
-            backend = stack.enter_context(_backend(directory, cores))
+            backend = stack.enter_context(_backend(directory, cores, scenario.setup.hosts))
             starting = _Starting(scenario, directory, backend.port, cores)
             yield Bench(scenario, {peer.name: stack.enter_context(starting.peer(peer)) for peer in peers}, cores)
     except Exception as error:
@@ -77,9 +77,9 @@ def running(scenario: Scenario, peers: Sequence[Peer], cores: Cores) -> Iterator
 
 
 @contextmanager
-def _backend(directory: Path, cores: Cores) -> Iterator[Launched]:
+def _backend(directory: Path, cores: Cores, hosts: Sequence[str]) -> Iterator[Launched]:
     port = free_port()
-    command = [sys.executable, "-m", "bench.backend", "--port", str(port)]
+    command = [sys.executable, "-m", "bench.backend", "--port", str(port), "--hosts", ",".join(hosts)]
     with launched("backend", command, port=port, directory=directory, core=cores.load) as backend:
         yield backend
 

@@ -1,13 +1,14 @@
 """The command `coordinator`. Heavy imports are inside the commands, so that --help is quick."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from coordinator.agent.settings import PREFIXES, AgentSettings
 from coordinator.federation.keys import app as keys_app
-from coordinator.settings import CoordinatorSettings, ReaderSettings, variables_help
+from coordinator.settings import CoordinatorSettings, OperatorSettings, ReaderSettings, variables_help
 from edgeproxy import __version__
 from edgeproxy.runtime.environment import load, run_or_exit
 from edgeproxy.runtime.logs import configure_logs
@@ -31,6 +32,8 @@ COMMON = (
 )
 
 Url = Annotated[str | None, typer.Option("--url", help="the coordinator (env COORDINATOR_URL)")]
+Watch = Annotated[bool, typer.Option("--watch", help="again with every change, until Ctrl-C")]
+WorkerId = Annotated[str, typer.Argument(help="the worker, as `coordinator workers` names it")]
 Json = Annotated[bool, typer.Option("--json", help="print JSON, not a table")]
 
 
@@ -92,34 +95,122 @@ def worker() -> None:
 
 
 @app.command(epilog=VARIABLES + variables_help(ReaderSettings))
-def workers(url: Url = None, json: Json = False) -> None:
+def workers(url: Url = None, json: Json = False, watch: Watch = False) -> None:
     """The workers that the coordinator remembers."""
     from coordinator.tables import WORKERS
 
-    _show("workers", WORKERS, url, json)
+    _show("workers", WORKERS, url, json, watch)
 
 
 @app.command(epilog=VARIABLES + variables_help(ReaderSettings))
-def gaps(url: Url = None, json: Json = False) -> None:
+def gaps(url: Url = None, json: Json = False, watch: Watch = False) -> None:
     """How well each service is covered, the worst first."""
     from coordinator.tables import GAPS
 
-    _show("gaps", GAPS, url, json)
+    _show("gaps", GAPS, url, json, watch)
 
 
 @app.command(epilog=VARIABLES + variables_help(ReaderSettings))
-def services(url: Url = None, json: Json = False) -> None:
+def services(url: Url = None, json: Json = False, watch: Watch = False) -> None:
     """Who runs each service."""
     from coordinator.tables import SERVICES
 
-    _show("services", SERVICES, url, json)
+    _show("services", SERVICES, url, json, watch)
 
 
-def _show(what: str, columns: Sequence["Column"], url: str | None, json: bool) -> None:
+@app.command(epilog=VARIABLES + variables_help(ReaderSettings))
+def events(
+    url: Url = None,
+    json: Json = False,
+    watch: Watch = False,
+    last: Annotated[int, typer.Option(min=0, max=10_000, help="how many of those that have happened")] = 50,
+) -> None:
+    """What changed in the fleet, the oldest first."""
+
+    def main() -> int:
+        from coordinator.tables import show_events
+
+        return show_events(load(ReaderSettings, prefix=PREFIX, flags={"url": url}).url, last, json, watch)
+
+    run_or_exit(main)
+
+
+@app.command(epilog=VARIABLES + variables_help(OperatorSettings))
+def drain(worker_id: WorkerId, url: Url = None) -> None:
+    """Move a worker's services to others, and give it no new ones."""
+    _order("drain", worker_id, url)
+
+
+@app.command(epilog=VARIABLES + variables_help(OperatorSettings))
+def cordon(worker_id: WorkerId, url: Url = None) -> None:
+    """Leave a worker what it runs, and give it nothing new."""
+    _order("cordon", worker_id, url)
+
+
+@app.command(epilog=VARIABLES + variables_help(OperatorSettings))
+def resume(worker_id: WorkerId, url: Url = None) -> None:
+    """End a worker's cordon or drain."""
+    _order("resume", worker_id, url)
+
+
+@app.command(epilog=VARIABLES + variables_help(OperatorSettings))
+def revoke(worker_id: WorkerId, url: Url = None) -> None:
+    """Put a worker out, and never accept its key again."""
+    _order("revoke", worker_id, url)
+
+
+@app.command(epilog=VARIABLES + variables_help(OperatorSettings))
+def remove(worker_id: WorkerId, url: Url = None) -> None:
+    """Forget a worker. It may come back, with another key too."""
+    _order("remove", worker_id, url)
+
+
+@app.command(epilog=VARIABLES + variables_help(OperatorSettings))
+def export(
+    file: Annotated[Path | None, typer.Argument(help="where to write it; default: standard output")] = None,
+    url: Url = None,
+) -> None:
+    """The list of workers with the coordinator's signature."""
+
+    def main() -> int:
+        from coordinator.orders import export
+
+        return export(file, load(OperatorSettings, prefix=PREFIX, flags={"url": url}))
+
+    run_or_exit(main)
+
+
+@app.command()
+def verify(
+    file: Annotated[Path, typer.Argument(help="an export")],
+    trusted: Annotated[
+        str | None, typer.Option("--by", help="the public key that must have signed it (/v1/coordinator shows it)")
+    ] = None,
+) -> None:
+    """Check an export's signature and print what was signed."""
+
+    def main() -> int:
+        from coordinator.orders import verify
+
+        return verify(file, trusted)
+
+    run_or_exit(main)
+
+
+def _order(what: str, worker_id: str, url: str | None) -> None:
+    def main() -> int:
+        from coordinator.orders import order
+
+        return order(what, worker_id, load(OperatorSettings, prefix=PREFIX, flags={"url": url}))
+
+    run_or_exit(main)
+
+
+def _show(what: str, columns: Sequence["Column"], url: str | None, json: bool, watch: bool) -> None:
     def main() -> int:
         from coordinator.tables import show
 
-        return show(what, columns, load(ReaderSettings, prefix=PREFIX, flags={"url": url}).url, json)
+        return show(what, columns, load(ReaderSettings, prefix=PREFIX, flags={"url": url}).url, json, watch)
 
     run_or_exit(main)
 

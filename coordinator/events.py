@@ -24,7 +24,7 @@ from datetime import datetime
 from itertools import islice
 from typing import Final, Literal
 
-MAX_EVENTS: Final = 20_000  # some 200 bytes each; at 100 changes a second a reader may be away for 3 minutes
+MAX_EVENTS: Final = 10_000  # some 200 bytes each; at 100 changes a second a reader may be away for 100 seconds
 
 Kind = Literal[
     "registered",  # new, or in again

@@ -143,12 +143,12 @@ class Prober:
 
     async def _ask_directly(self, probe: Probe) -> Verdict:
         verdict = await self.ask(probe.url)
-        self._registry.probed(probe.worker_id, probe.incarnation, self._clock(), direct=verdict)
+        self._registry.probed(probe.worker_id, probe.incarnation, self._clock(), direct=verdict, url=probe.url)
         return verdict
 
     async def _ask_peer(self, probe: Probe) -> None:
         verdict = await self._peers_verdict(probe.url)
-        self._registry.probed(probe.worker_id, probe.incarnation, self._clock(), peer=verdict)
+        self._registry.probed(probe.worker_id, probe.incarnation, self._clock(), peer=verdict, url=probe.url)
 
     async def _peers_verdict(self, url: str) -> Verdict:
         """Of one peer, in turn; "absent" where there is none, or none that can say."""

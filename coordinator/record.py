@@ -4,7 +4,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, Self, overload
 from urllib.parse import urlsplit
 
 import orjson
@@ -12,9 +12,9 @@ import orjson
 from coordinator import liveness
 from coordinator.fleet import Kind, Member
 from coordinator.liveness import Status
-from coordinator.packing import pack, pack_reports, unpack, unpack_reports
+from coordinator.packing import compact, pack, pack_reports, same_reports, unpack, unpack_reports, unpack_rows
 from coordinator.wheel import Slot
-from edgeproxy.cluster.messages import Heartbeat, Registration, ServiceReport, WorkerStatus
+from edgeproxy.cluster.messages import Heartbeat, Registration, ServiceReport, ServiceStatus, WorkerStatus
 from edgeproxy.cluster.services import TIERS, WorkerType
 
 Verdict = Literal["alive", "refused", "silent", "unknown", "absent"]
@@ -29,6 +29,9 @@ NO_EXTRAS: Final[dict[str, Any]] = {
     "services_status": {},
     "specialization": None,
 }
+ORDERS: Final = 1 << 3 | 1 << 4  # of the flags, those that an operator set: cordoned, draining
+MOST_LOAD: Final = 8
+_LOADS: Final = tuple(hundredths / 100 for hundredths in range(MOST_LOAD * 100 + 1))
 SEEN_FOR: Final = 30.0  # seconds that a proxy's word on a worker's load is good for
 
 
@@ -67,6 +70,25 @@ class Suspicion:
         return "weak" if self.direct == "silent" else None
 
 
+class Flag:
+    """One bit of a worker's `flags`: eight bytes less than a field of its own, a hundred thousand times."""
+
+    def __init__(self, bit: int) -> None:
+        self._mask = 1 << bit
+
+    @overload
+    def __get__(self, worker: None, owner: type) -> Self: ...
+
+    @overload
+    def __get__(self, worker: "Worker", owner: type) -> bool: ...
+
+    def __get__(self, worker: "Worker | None", owner: type) -> Self | bool:
+        return self if worker is None else bool(worker.flags & self._mask)
+
+    def __set__(self, worker: "Worker", value: bool) -> None:
+        worker.flags = worker.flags | self._mask if value else worker.flags & ~self._mask
+
+
 @dataclass(slots=True)
 class Worker:
     """`heard` and `told_at` are seconds of the monotonic clock, `registered` of the wall clock (UTC).
@@ -74,7 +96,8 @@ class Worker:
     `interval` is what the worker was told; `assigned` what it shall run, the most urgent first; `member` its
     place in the fleet, None while it is offline. `credential` belongs to the API: it is kept with the
     record. `unverified`: from a snapshot, and not heard of since. `reached`: whether we have ever reached
-    it; `hidden`: not shown to edges until somebody has."""
+    it; `hidden`: not shown to edges until somebody has. `near`: a program of our own machine registered it,
+    which is believed."""
 
     worker_id: str
     facts: bytes
@@ -83,27 +106,35 @@ class Worker:
     registered: float
     heard: float
     interval: float
-    incarnation: int
+    lives: int = 0
     reports: bytes | None = None
     extras_packed: bytes | None = None
     status: Status = "offline"
     assigned: tuple[str, ...] = ()
     told_at: float = 0.0
     member: Member | None = None
-    said_fine: bool = True
-    has_beaten: bool = False
-    waits: bool = False
-    cordoned: bool = False
-    draining: bool = False
-    unverified: bool = False
+    flags: int = 0
     reached: bool | None = None
-    hidden: bool = False
     own_load: float = 0.0
     load_step: int = 0
     seen: tuple[float, float] | None = None
     suspicion: Suspicion | None = None
     alarm: Slot | None = None
     credential: bytes | None = None
+
+    ails = Flag(0)  # it says itself that it is not well
+    has_beaten = Flag(1)
+    waits = Flag(2)  # it was told to run something that it does not report yet
+    cordoned = Flag(3)
+    draining = Flag(4)
+    unverified = Flag(5)
+    hidden = Flag(6)
+    near = Flag(7)
+
+    @property
+    def incarnation(self) -> int:
+        """Rises with every registration, over our restarts too: it begins with the second of the first one."""
+        return int(self.registered) + self.lives
 
     @property
     def tier(self) -> int:
@@ -160,7 +191,7 @@ class Worker:
         """What older agents add to a heartbeat, for dashboards."""
         given = {} if self.extras_packed is None else orjson.loads(self.extras_packed)
         if "services_status" not in given and self.reports is not None:
-            given["services_status"] = {r.name: r.status for r in unpack_reports(self.reports)}
+            given["services_status"] = self.states()
         return {**NO_EXTRAS, **given}
 
     @property
@@ -182,44 +213,53 @@ class Worker:
             return ()
         if self.reports is None:
             return self.assigned
-        return tuple(report.name for report in self.services or () if report.status == "healthy")
+        return tuple(name for name, state in self.states().items() if state == "healthy")
+
+    def states(self) -> dict[str, ServiceStatus]:
+        """Of what it reports and is still its, by name; see `services`."""
+        rows = unpack_rows(self.reports)
+        return {row[0]: row[4] for row in rows if not self.draining or row[0] in self.assigned}
 
     def hosts(self) -> set[str]:
         """Of its URLs, without this machine's own names: those are nobody else's."""
-        urls = [self.tunnel_url, *(report.service_url for report in self.services or ())]
+        urls = [self.tunnel_url, *(row[1] for row in unpack_rows(self.reports))]
         return {host for url in urls if url and not _is_loopback(host := urlsplit(url).hostname or "")}
 
     def probe_url(self) -> str | None:
         """Where it can be asked whether it is there: at a service that works, else at its own address."""
-        for report in unpack_reports(self.reports) if self.reports else ():
-            if report.status == "healthy":
-                return report.service_url + report.health_path
+        for _, service_url, _, health_path, state in unpack_rows(self.reports):
+            if state == "healthy":
+                return service_url + health_path
         url = self.tunnel_url
         return None if url is None else url + "/health"
 
-    def take_in(self, heartbeat: Heartbeat) -> bool:
+    def says_what_it_said(self, heartbeat: Heartbeat) -> bool:
+        """Of its services."""
+        return heartbeat.services is None or same_reports(self.reports, heartbeat.services)
+
+    def take_in(self, heartbeat: Heartbeat, same_services: bool) -> bool:
         """What it says of itself; whether that changes what it is routed by."""
-        self.own_load = heartbeat.current_load
+        self.own_load = _shared(heartbeat.current_load)
         fine, extras = heartbeat.status in liveness.FINE, _extras(heartbeat)
         if extras != self.extras_packed:
             self.extras_packed = extras
-        changed = fine != self.said_fine
-        self.said_fine = fine
-        if heartbeat.services is not None and (reports := pack_reports(heartbeat.services)) != self.reports:
-            self.reports, changed = reports, True
+        changed = fine == self.ails
+        self.ails = not fine
+        if heartbeat.services is not None and not same_services:
+            self.reports, changed = pack_reports(heartbeat.services), True
         return changed
 
     def resting_status(self) -> Status:
         """What it is while there is no doubt that it lives."""
         if self.draining:
             return "draining"
-        states = [report.status for report in self.services or ()]
+        states = self.states().values()
         if self.reports is None:
             if not self.has_beaten:
                 return "starting"
         elif "healthy" not in states and "unhealthy" not in states and (states or self.waits):
             return "starting"
-        return "healthy" if self.said_fine and "unhealthy" not in states else "degraded"
+        return "healthy" if not self.ails and "unhealthy" not in states else "degraded"
 
 
 def _is_loopback(host: str) -> bool:
@@ -227,6 +267,11 @@ def _is_loopback(host: str) -> bool:
         return ip_address(host).is_loopback
     except ValueError:
         return host.rstrip(".") == "localhost"
+
+
+def _shared(load: float) -> float:
+    """In hundredths, which all workers have the same objects of."""
+    return _LOADS[round(load * 100)] if load <= MOST_LOAD else load
 
 
 def facts_of(registration: Registration) -> bytes:
@@ -263,4 +308,4 @@ def _extras(heartbeat: Heartbeat) -> bytes | None:
     states = {report.name: report.status for report in heartbeat.services or ()}
     if states and given.get("services_status") == states:
         del given["services_status"]
-    return orjson.dumps(given) if given else None
+    return compact(given) if given else None

@@ -7,6 +7,7 @@ mended. Changes are told in `events`, in order. What is to be done on a wire, pr
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Final
 
 from coordinator.assignments import Assignments
@@ -16,7 +17,7 @@ from coordinator.fleet import Fleet, kind_of
 from coordinator.liveness import DEAD_AFTER, Status
 from coordinator.pace import Pace
 from coordinator.packing import pack_reports
-from coordinator.record import Now, Verdict, Worker, distinct, facts_of, reports_of
+from coordinator.record import ORDERS, Now, Verdict, Worker, distinct, facts_of, reports_of
 from coordinator.resources import of_machine
 from coordinator.watch import Probe, Watch
 from coordinator.wheel import TICK
@@ -90,13 +91,15 @@ class Registry:
         since = now.monotonic if self.started is None else self.started
         return now.monotonic - since >= DEAD_AFTER * self.heartbeat_interval
 
-    def register(self, registration: Registration, now: Now) -> Worker:
-        """Take a worker in, or in again: the same machine keeps its id, its services and its first day."""
+    def register(self, registration: Registration, now: Now, *, near: bool = False) -> Worker:
+        """Take a worker in, or in again: the same machine keeps its id, its services and its first day. `near`: a
+        program of our own machine asks, so its word on where the worker is does."""
         self.advance(now)
         worker_id = registration.worker_id or self._free_id()
         old = self.workers.get(worker_id)
         worker = self._record(worker_id, registration, old, now)
-        worker.hidden = self._must_show(worker, old)
+        worker.near = near
+        worker.hidden = not near and self._must_show(worker, old)
         self._make_room(old, worker)
         had = old.assigned if old else distinct([report.name for report in registration.services or ()])
         if old is not None:
@@ -121,10 +124,11 @@ class Registry:
             return None
         if heartbeat.incarnation is not None and heartbeat.incarnation != worker.incarnation:
             raise StaleIncarnation
-        before, slow, hosts = worker.size, worker.beat_interval, self._hosts_if_new(worker, heartbeat)
+        before, slow, same = worker.size, worker.beat_interval, worker.says_what_it_said(heartbeat)
+        hosts = None if same or worker.near or not self.dial_back else worker.hosts()
         again = worker.hidden and now.monotonic // REACH_AGAIN != worker.heard // REACH_AGAIN
         worker.heard, worker.interval = now.monotonic, self.interval
-        changed = worker.take_in(heartbeat)
+        changed = worker.take_in(heartbeat, same)
         self.used_bytes += worker.size - before
         if hosts is not None and not worker.hosts() <= hosts:
             worker.hidden, worker.reached = True, None
@@ -176,11 +180,7 @@ class Registry:
 
     def take_probes(self, most: int) -> list[Probe]:
         """Probes to be made, doubts first; their outcome goes to `probed`."""
-        taken: list[Probe] = []
-        for queue in (self.watch.doubts, self.watch.reaches):
-            while queue and len(taken) < most:
-                taken.append(queue.popleft())
-        return taken
+        return list(islice(self.watch.probes(), most))
 
     def probed(
         self,
@@ -190,8 +190,10 @@ class Registry:
         *,
         direct: Verdict | None = None,
         peer: Verdict | None = None,
+        url: str | None = None,
     ) -> None:
-        """What a probe brought. One of an earlier incarnation says nothing of this one."""
+        """What a probe of `url` brought. One of an earlier incarnation says nothing of this one, and one of
+        another address does not show that it is where it says now."""
         self.advance(now)
         worker = self.workers.get(worker_id)
         if worker is None or worker.incarnation != incarnation:
@@ -199,7 +201,7 @@ class Registry:
         if self.watch.stalls.standing(now.monotonic):  # it is us who did not listen
             direct, peer = _unless_silent(direct), _unless_silent(peer)
         self.watch.told(worker, direct, peer, now)
-        if worker.hidden and "alive" in (direct, peer):
+        if worker.hidden and "alive" in (direct, peer) and url in (None, worker.probe_url()):
             worker.hidden = False
             self._note("changed", worker, now, "it was reached")
         if worker.live:
@@ -241,7 +243,6 @@ class Registry:
     def _record(self, worker_id: str, registration: Registration, old: Worker | None, now: Now) -> Worker:
         kind = worker_type(registration.capabilities)
         reports = reports_of(registration)
-        seconds = int(now.wall.timestamp())
         return Worker(
             worker_id=worker_id,
             facts=facts_of(registration),
@@ -250,11 +251,9 @@ class Registry:
             registered=old.registered if old else now.wall.timestamp(),
             heard=now.monotonic,
             interval=self.interval,
-            # rises over restarts of ours too, as long as our clock does
-            incarnation=max(seconds, old.incarnation + 1) if old else seconds,
+            lives=old.lives + 1 if old else 0,
             reports=None if reports is None else pack_reports(reports),
-            cordoned=old.cordoned if old else False,
-            draining=old.draining if old else False,
+            flags=ORDERS & old.flags if old else 0,
             credential=old.credential if old else None,
         )
 
@@ -262,12 +261,6 @@ class Registry:
         """Whether it must show that it can be reached: at a host that it has not been reached at."""
         known = old.hosts() if old is not None and not old.hidden else set()
         return self.dial_back and not worker.hosts() <= known
-
-    def _hosts_if_new(self, worker: Worker, heartbeat: Heartbeat) -> set[str] | None:
-        """Its hosts until now, if what it reports is not what it reported and that matters."""
-        if not self.dial_back or heartbeat.services is None or pack_reports(heartbeat.services) == worker.reports:
-            return None
-        return worker.hosts()
 
     def _make_room(self, old: Worker | None, new: Worker) -> None:
         freed = old.size if old else 0

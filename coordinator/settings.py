@@ -199,6 +199,15 @@ class ReaderSettings(EnvironmentSettings):
     )
 
 
+class OperatorSettings(ReaderSettings):
+    """`coordinator drain`, `cordon` and other orders."""
+
+    api_key: SecretStr | None = Field(None, validation_alias="API_KEY", description="the fleet's join secret")
+    admin_key: SecretStr | None = Field(
+        None, validation_alias="COORDINATOR_ADMIN_KEY", description="the operators' secret; unset: API_KEY is shown"
+    )
+
+
 def is_loopback(host: str) -> bool:
     try:
         return ip_address(host).is_loopback

@@ -21,6 +21,7 @@ from edgeproxy.cluster.messages import Registration, first_fault
 from edgeproxy.cluster.services import WorkerType
 
 VERSION: Final = 1
+_FLAGS: Final = ("has_beaten", "cordoned", "draining", "hidden", "near")
 MAX_CREDENTIAL: Final = 4096
 
 Row = dict[str, Any]
@@ -42,11 +43,8 @@ def to_row(worker: Worker) -> Row:
         "incarnation": worker.incarnation,
         "status": worker.status,
         "assigned": list(worker.assigned),
-        "has_beaten": worker.has_beaten,
-        "cordoned": worker.cordoned,
-        "draining": worker.draining,
+        **{flag: getattr(worker, flag) for flag in _FLAGS},
         "reached": worker.reached,
-        "hidden": worker.hidden,
         "credential": None if worker.credential is None else base64.b64encode(worker.credential).decode(),
     }
 
@@ -64,18 +62,16 @@ def from_row(row: Mapping[str, Any], catalog: Catalog) -> Worker:
             registered=_number(row, "registered"),
             heard=0.0,
             interval=0.0,
-            incarnation=int(_number(row, "incarnation")),
+            lives=max(0, int(_number(row, "incarnation")) - int(_number(row, "registered"))),
             reports=None if registration.services is None else pack_reports(registration.services),
             assigned=catalog.names(catalog.mask(_texts(row, "assigned"))),
-            has_beaten=row.get("has_beaten") is True,
-            cordoned=row.get("cordoned") is True,
-            draining=row.get("draining") is True,
             reached=row.get("reached") if isinstance(row.get("reached"), bool) else None,
-            hidden=row.get("hidden") is True,
             credential=_bytes(row, "credential"),
         )
     except ValidationError as error:
         raise Malformed(first_fault(error)) from None
+    for flag in _FLAGS:
+        setattr(worker, flag, row.get(flag) is True)
     offline = _one_of(row, "status", get_args(Status)) == "offline"
     worker.status = "offline" if offline else worker.resting_status()
     return worker

@@ -11,7 +11,7 @@ In caution (`caution`) silence kills nobody. Suspects stay routable: edges find 
 """
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
@@ -50,8 +50,8 @@ class Watch:
     stalls: Stalls = field(default_factory=Stalls)
     wheel: Wheel = field(default_factory=Wheel)
     caution: Caution = field(default_factory=Caution)
-    doubts: deque[Probe] = field(default_factory=lambda: deque(maxlen=MAX_PROBES))
-    reaches: deque[Probe] = field(default_factory=lambda: deque(maxlen=MAX_PROBES))
+    _doubts: deque[Worker] = field(default_factory=lambda: deque(maxlen=MAX_PROBES))
+    _reaches: deque[Worker] = field(default_factory=lambda: deque(maxlen=MAX_PROBES))
 
     def follow(self, worker: Worker, now: Now) -> None:
         """See to it that its silence is noticed, by its interval as it is now."""
@@ -72,8 +72,18 @@ class Watch:
 
     def reach(self, worker: Worker) -> None:
         """Find out whether we can reach it: only then does a probe that fails prove anything."""
-        if (url := worker.probe_url()) is not None:
-            self.reaches.append(Probe(worker.worker_id, worker.incarnation, url, "reach"))
+        self._reaches.append(worker)
+
+    def probes(self) -> Iterator[Probe]:
+        """What waits to be asked, doubts first; taken from the queue as it is iterated over."""
+        queues: tuple[tuple[deque[Worker], Literal["reach", "doubt"]], ...]
+        queues = ((self._doubts, "doubt"), (self._reaches, "reach"))
+        for queue, why in queues:
+            while queue:
+                worker = queue.popleft()
+                pending = worker.suspicion is not None if why == "doubt" else worker.reached is not True
+                if pending and self.find(worker.worker_id) is worker and (url := worker.probe_url()) is not None:
+                    yield Probe(worker.worker_id, worker.incarnation, url, why)
 
     def broken(self, worker: Worker, now: Now) -> None:
         """A connection from it broke: ask at once. One that we cannot reach keeps its time."""
@@ -122,8 +132,7 @@ class Watch:
 
     def _ask(self, worker: Worker, suspicion: Suspicion, now: Now) -> None:
         suspicion.ask(now.monotonic)
-        if (url := worker.probe_url()) is not None:
-            self.doubts.append(Probe(worker.worker_id, worker.incarnation, url, "doubt"))
+        self._doubts.append(worker)
 
     def _judge(self, worker: Worker, suspicion: Suspicion, now: Now) -> None:
         """Decide, or say when to look again."""

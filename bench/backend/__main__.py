@@ -1,4 +1,4 @@
-"""`python -m bench.backend --port N`: serve on 127.0.0.1 until SIGTERM."""
+"""`python -m bench.backend --port N`: serve on 127.0.0.1, or on as many loopback addresses, until SIGTERM."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from bench.backend.connection import Backend, House
 from bench.measure import raise_descriptor_limit
 
 
-async def serve(port: int) -> None:
+async def serve(port: int, hosts: list[str]) -> None:
     house = House()
-    server = await asyncio.get_running_loop().create_server(lambda: Backend(house), "127.0.0.1", port, backlog=4096)
+    server = await asyncio.get_running_loop().create_server(lambda: Backend(house), hosts, port, backlog=4096)
     async with server:
         await server.serve_forever()
 
@@ -22,9 +22,11 @@ async def serve(port: int) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench.backend")
     parser.add_argument("--port", type=int, required=True)
+    parser.add_argument("--hosts", default="127.0.0.1", help="comma list of addresses")
+    options = parser.parse_args()
     raise_descriptor_limit()
     gc.disable()  # its pauses would be measured; a connection leaves no cycle behind
-    uvloop.run(serve(parser.parse_args().port))
+    uvloop.run(serve(options.port, options.hosts.split(",")))
 
 
 if __name__ == "__main__":

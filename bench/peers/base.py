@@ -27,13 +27,18 @@ class Setup:
 
     `guarded`: access log, rate limit and API key check. `streaming`: events and the
     client's end are passed on at once. `fleet`: each service has workers of its own, and a POST to the language
-    model may be sent twice.
+    model may be sent twice. `workers`: how many equal ones there are, each at an address of its own in 127.0.0.0/8.
     """
 
     guarded: bool = False
     tls: bool = False
     streaming: bool = False
     fleet: bool = False
+    workers: int = 1
+
+    @property
+    def hosts(self) -> list[str]:
+        return [f"127.0.0.{number}" for number in range(1, self.workers + 1)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +54,12 @@ class Site:
 
     @property
     def upstream(self) -> str:
-        return f"http://127.0.0.1:{self.upstream_port}"
+        """The first worker, or the only one."""
+        return self.upstreams[0]
+
+    @property
+    def upstreams(self) -> list[str]:
+        return [f"http://{host}:{self.upstream_port}" for host in self.setup.hosts]
 
 
 class Peer(ABC):

@@ -49,7 +49,7 @@ class Edge(Peer):
             "EDGEPROXY_PORT": str(site.port),
             "EDGEPROXY_ADMIN_PORT": str(site.admin_port),
             "EDGEPROXY_PROCESSES": "1",
-            ("COORDINATOR_URL" if site.setup.fleet else "EDGEPROXY_UPSTREAMS"): site.upstream,
+            ("COORDINATOR_URL" if site.setup.fleet else "EDGEPROXY_UPSTREAMS"): ",".join(site.upstreams),
         }
         if _has(KEEP_ALIVE_REQUESTS):  # as nginx is set up too: no connection is made anew
             ours[KEEP_ALIVE_REQUESTS] = str(NEVER)

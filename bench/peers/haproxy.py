@@ -16,7 +16,7 @@ LIMIT = f"""stick-table type string len 64 size 10k expire 1m store http_req_rat
 CHECK = f'http-request deny deny_status 401 unless {{ req.hdr(authorization) -m str "Bearer {API_KEY}" }}'
 
 BACKEND = """backend %s
-    server worker 127.0.0.1:%d
+    %s
     %s
 """
 
@@ -52,9 +52,8 @@ class HAProxy(Packaged):
 
 def _routing(site: Site) -> dict[str, str]:
     services = SERVICES if site.setup.fleet else {}
+    servers = "\n    ".join(f"server {host} {host}:{site.upstream_port}" for host in site.setup.hosts)
     return {
         "routes": "\n    ".join(f"use_backend {name} if {{ path_beg /service/{name}/ }}" for name in services),
-        "backends": "\n".join(
-            BACKEND % (name, site.upstream_port, extra) for name, extra in {"workers": "", **services}.items()
-        ),
+        "backends": "\n".join(BACKEND % (name, servers, extra) for name, extra in {"workers": "", **services}.items()),
     }

@@ -23,7 +23,7 @@ LIMIT = f"limit_req zone=keys burst={NO_LIMIT} nodelay;"
 CHECK = "if ($known = 0) { return 401; }"
 
 UPSTREAM = """upstream %s {
-        server 127.0.0.1:%d;
+        %s
         keepalive 256;
         keepalive_requests 1000000000;
         keepalive_timeout 75s;
@@ -66,9 +66,10 @@ class Nginx(Packaged):
 
 def _routing(site: Site) -> dict[str, str]:
     services = SERVICES if site.setup.fleet else {}
+    servers = "\n        ".join(f"server {host}:{site.upstream_port};" for host in site.setup.hosts)
     locations = [LOCATION % ("/", "backend", "")]
     locations += [LOCATION % (f"/service/{name}/", name, extra) for name, extra in services.items()]
     return {
-        "upstreams": "\n    ".join(UPSTREAM % (name, site.upstream_port) for name in ("backend", *services)),
+        "upstreams": "\n    ".join(UPSTREAM % (name, servers) for name in ("backend", *services)),
         "locations": "\n        ".join(locations),
     }

@@ -29,6 +29,10 @@ class Plan:
     idle: int
     leaves: int
     races: int
+    rate: int = 2000
+    """Requests a second of the open loop."""
+    curve_rounds: int = 3
+    curve_round_s: float = 0.4
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +56,8 @@ class Column:
 
 
 class Scenario(ABC):
-    """`compared` is the figure whose ratios to the reference the table has, if any."""
+    """`compared` is the figure whose ratios to the reference the table has, if any. `curve` is the name of the curve
+    of which this is a point, and where on it the point is."""
 
     name: str
     title: str
@@ -61,6 +66,7 @@ class Scenario(ABC):
     columns: tuple[Column, ...]
     compared: str | None = None
     by_default: bool = True
+    curve: tuple[str, float] | None = None
 
     def rounds(self, plan: Plan) -> int:
         return plan.repeats
@@ -86,3 +92,5 @@ class Goal:
     at_most: float
     against: tuple[str, ...] = ()
     peer: str = "edgeproxy"
+    name: str = ""
+    """In `goals.toml`."""

@@ -36,6 +36,7 @@ class Rate(Scenario):
     upload: int = 0
     setup: Setup = field(default_factory=Setup)
     by_default: bool = True
+    curve: tuple[str, float] | None = None
 
     compared = "cpu_us"
     columns = (
@@ -48,7 +49,7 @@ class Rate(Scenario):
     )
 
     def rounds(self, plan: Plan) -> int:
-        return plan.rounds
+        return plan.curve_rounds if self.curve else plan.rounds
 
     def request(self) -> bytes:
         """The whole request, body included: a head of the size that an API client sends."""
@@ -64,7 +65,7 @@ class Rate(Scenario):
         async with connected(self.request(), self.answer(), self.connections, target.port, target.tls) as load:
             await load.run(plan.warmup_s)
             meter = Meter(target.pid)
-            count = await load.run(plan.round_s)
+            count = await load.run(plan.curve_round_s if self.curve else plan.round_s)
             return self.figures(count, meter.read())
 
     def figures(self, count: Count, usage: Usage) -> Figures:

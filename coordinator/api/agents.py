@@ -25,7 +25,8 @@ _JSON: Final = re.compile(r"application/json[ \t]*(?:;.*)?", re.IGNORECASE)
 
 def understand(call: Call, model: type[Message]) -> Message:
     """The message; Problem 415, 400 (no JSON) or 422 (JSON of another shape)."""
-    if not _JSON.fullmatch(call.headers.get("content-type") or ""):
+    kind = call.headers.get("content-type") or ""
+    if kind != "application/json" and not _JSON.fullmatch(kind):
         # a page in a browser may send any other type to any address without being asked
         fail(415, "send Content-Type: application/json")
     try:
@@ -74,7 +75,7 @@ def _take_in(state: State, call: Call, registration: Registration, admission: Ad
     header = call.headers.get(proof.SIGNATURE_HEADER.lower())
     _check_life(state, header, call.body, registration)
     try:
-        worker = state.registry.register(registration, state.clock())
+        worker = state.registry.register(registration, state.clock(), near=call.caller.loopback)
     except RegistryFull:
         fail(503, "the registry is full", {"Retry-After": "60"})
     worker.credential = admission.credential
@@ -103,12 +104,13 @@ def heartbeat(state: State, call: Call) -> Reply:
         guard.check_unsigned(state, worker.credential if worker else None, call)
     elif by != beat.worker_id:
         fail(403, "worker_id: this session is another worker's")
-    guard.check_worker_rate(state, beat.worker_id)
+    at = state.clock()
+    guard.check_worker_rate(state, beat.worker_id, at.monotonic)
     guard.refuse_foreign_loopback(call, _urls(beat.services))
     try:
-        worker = state.registry.heartbeat(beat, state.clock())
+        worker = state.registry.heartbeat(beat, at)
     except StaleIncarnation:
-        fail(409, "this worker has registered again since, or another one with its worker_id")
+        fail(409, "incarnation: this worker has registered again since, or another one with its worker_id")
     if worker is None:
         fail(404, "Worker not found")
     state.counts["heartbeats"] += 1

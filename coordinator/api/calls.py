@@ -11,7 +11,7 @@ import orjson
 from coordinator.identity.gate import Caller
 
 # the request came by a proxy, or from a page in a browser: the TCP peer is not the one who asks
-FROM_ELSEWHERE: Final = ("forwarded", "x-forwarded-for", "via", "origin")
+FROM_ELSEWHERE: Final = frozenset({"forwarded", "x-forwarded-for", "via", "origin"})
 
 
 class Headers(Protocol):
@@ -22,13 +22,15 @@ class Headers(Protocol):
     def __contains__(self, name: object, /) -> bool: ...
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Call:
-    """`peer` is the address at the other end of the connection."""
+    """`peer` is the address at the other end of the connection. `proven`: the worker whose proof it bears, once that
+    was found good."""
 
     peer: str
     headers: Headers
     body: bytes = b""
+    proven: str | None = None
 
     @property
     def caller(self) -> Caller:
@@ -64,6 +66,8 @@ class Problem(Exception):
 def came_directly(headers: Headers) -> bool:
     """Whether the TCP peer is the one who asks. Our own edge proxy on the same machine passes on what others ask;
     so may another proxy: both say so."""
+    if isinstance(headers, dict):
+        return FROM_ELSEWHERE.isdisjoint(headers)
     return not any(name in headers for name in FROM_ELSEWHERE)
 
 

@@ -3,7 +3,7 @@
 import hmac
 import math
 from collections.abc import Iterable
-from typing import NoReturn
+from typing import Final, NoReturn
 from urllib.parse import urlsplit
 
 from coordinator.api.calls import Call, Headers, Problem
@@ -11,6 +11,9 @@ from coordinator.api.limits import Rate
 from coordinator.api.state import State
 from coordinator.identity.gate import Admission, Refused
 from edgeproxy.cluster import proof
+
+_PROOF: Final = proof.PROOF_HEADER.lower()
+_SIGNATURE: Final = proof.SIGNATURE_HEADER.lower()
 
 
 def fail(status: int, detail: str, headers: dict[str, str] | None = None) -> NoReturn:
@@ -67,8 +70,8 @@ def check_rate(state: State, call: Call) -> None:
     _spend(state.limits.of_all, "", now, "all together", status=503)
 
 
-def check_worker_rate(state: State, worker_id: str) -> None:
-    _spend(state.limits.of_worker, worker_id, state.clock().monotonic, "this worker")
+def check_worker_rate(state: State, worker_id: str, now: float) -> None:
+    _spend(state.limits.of_worker, worker_id, now, "this worker")
 
 
 def _spend(rate: Rate, key: str, now: float, whose: str, status: int = 429) -> None:
@@ -79,9 +82,7 @@ def _spend(rate: Rate, key: str, now: float, whose: str, status: int = 429) -> N
 def admit(state: State, call: Call) -> Admission:
     """A registration, before its body is understood."""
     try:
-        return state.gate.admit(
-            call.headers.get(proof.SIGNATURE_HEADER.lower()), call.body, call.caller, state.clock().monotonic
-        )
+        return state.gate.admit(call.headers.get(_SIGNATURE), call.body, call.caller, state.clock().monotonic)
     except Refused as error:
         refuse(error)
 
@@ -95,14 +96,15 @@ def check_owner(state: State, credential: bytes | None, admission: Admission) ->
 
 def heard(state: State, call: Call, action: bytes) -> str | None:
     """Whose message this is, by its proof; None if it has none (then the join secret was shown)."""
-    header = call.headers.get(proof.PROOF_HEADER.lower())
+    header = call.headers.get(_PROOF)
     if header is None:
         check_key(state, call)
         return None
     try:
-        return state.gate.heard(header, action, call.body)
+        call.proven = state.gate.heard(header, action, call.body)
     except Refused as error:
         refuse(error)
+    return call.proven
 
 
 def check_unsigned(state: State, credential: bytes | None, call: Call) -> None:
@@ -118,9 +120,7 @@ def refuse(error: Refused) -> NoReturn:
 
 def refuse_foreign_loopback(call: Call, urls: Iterable[str | None]) -> None:
     """A worker on another machine cannot mean our loopback: edges would send users' data to their own ports."""
-    if call.caller.loopback:
-        return
-    for url in urls:
+    for url in () if call.caller.loopback else urls:
         host = urlsplit(url or "").hostname or ""
         if host.rstrip(".") == "localhost" or host.startswith("127.") or host == "::1" or "::ffff:127." in host:
             fail(422, f"{url} is an address of your own machine: give one that others can reach")

@@ -158,13 +158,8 @@ class Lane(asyncio.Protocol):
         call = Call(self._peer, request.headers, request.body)
         reply = _safely(handler, self._lanes.state, call)
         if request.path in BEATS:
-            self._note_beat(reply, call)
+            self.beats_of = call.proven if reply.status == 200 else None
         self._write(reply, request.headers)
-
-    def _note_beat(self, reply: Reply, call: Call) -> None:
-        self.beats_of = None
-        if reply.status == 200 and (name := self._lanes.state.gate.worker_of(call.headers.get("worker-proof"))):
-            self.beats_of = name
 
     def _write(self, reply: Reply, headers: dict[str, str]) -> None:
         if self._transport is None:

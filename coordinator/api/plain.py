@@ -25,7 +25,7 @@ class Incomplete(Exception):
     """Plain so far, and more must come."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Plain:
     """A whole request; `size` is what it took of the bytes. `headers` by names in lower case, each there once."""
 

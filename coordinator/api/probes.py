@@ -9,6 +9,7 @@ from coordinator.api import guard
 from coordinator.api.agents import understand
 from coordinator.api.answers import json_answer
 from coordinator.api.bodies import read_call
+from coordinator.api.describe import described
 from coordinator.api.middleware import guards_itself
 from coordinator.api.state import STATE
 from coordinator.prober import Prober
@@ -35,6 +36,7 @@ class Question(Message):
 
 
 @routes.post("/v1/probe")
+@described("Whether we can reach a worker: a peer asks", {"verdict": "string"}, body=Question, who="worker")
 @guards_itself
 async def probe(request: web.Request) -> web.Response:
     call, state = await read_call(request), request.app[STATE]

@@ -15,6 +15,7 @@ from edgeproxy.cluster.messages import (
     Challenge,
     Heartbeat,
     HeartbeatAnswer,
+    Observations,
     Registration,
     RegistrationAnswer,
 )
@@ -51,6 +52,19 @@ async def heartbeat(request: web.Request) -> web.Response:
 async def unregister(request: web.Request) -> web.Response:
     worker_id = request.match_info["worker_id"]
     return web_answer(agents.unregister(request.app[STATE], worker_id, await read_call(request)))
+
+
+@routes.post("/v1/observations")
+@described("What an edge sees of workers' loads", {"taken": "integer"}, body=Observations, who="worker")
+async def observe(request: web.Request) -> web.Response:
+    """Of workers that are not known nothing is taken."""
+    state = request.app[STATE]
+    seen = agents.understand(await read_call(request), Observations).workers
+    at = state.clock()
+    known = [one for one in seen if one.worker_id in state.registry.workers]
+    for one in known:
+        state.registry.observed(one.worker_id, one.load, at)
+    return json_answer({"taken": len(known)})
 
 
 @routes.get("/api/coordinator/workers")

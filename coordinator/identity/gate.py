@@ -93,9 +93,9 @@ class Gate:
         if admission.session is None:
             self.sessions.close(worker_id)
             return None
-        name, key = admission.session
+        name, key = encode(admission.session[0]), admission.session[1]
         self.sessions.open(name, worker_id, key)
-        return encode(name)
+        return name
 
     def heard(self, header: str, action: bytes, body: bytes) -> str:
         """Whose message this is: a worker_id."""
@@ -106,11 +106,6 @@ class Gate:
         if not session.accepts(shown, action, body):
             _refuse(401, "this message is forged, or was heard before")
         return session.worker_id
-
-    def worker_of(self, header: str | None) -> str | None:
-        """Who a message that was `heard` is of."""
-        session = None if header is None else self.sessions.find(Proof.parse(header).session)
-        return session.worker_id if session else None
 
     def check_unsigned(self, credential: bytes | None, caller: Caller) -> None:
         """Of a message without a proof, about the worker with this credential (None: there is no such worker)."""

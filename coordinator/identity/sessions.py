@@ -12,7 +12,7 @@ from edgeproxy.cluster.proof import Proof
 class Session:
     """`sequence` is the highest number seen: a message with this one or a lower is a replay."""
 
-    name: bytes
+    name: str
     worker_id: str
     key: bytes
     sequence: int = 0
@@ -30,17 +30,17 @@ class Sessions:
     """One a worker: a new registration ends the old session. As many as there are records."""
 
     def __init__(self) -> None:
-        self._by_name: dict[bytes, Session] = {}
+        self._by_name: dict[str, Session] = {}
         self._of_worker: dict[str, Session] = {}
 
     def __len__(self) -> int:
         return len(self._by_name)
 
-    def open(self, name: bytes, worker_id: str, key: bytes) -> None:
+    def open(self, name: str, worker_id: str, key: bytes) -> None:
         self.close(worker_id)
         self._by_name[name] = self._of_worker[worker_id] = Session(name, worker_id, key)
 
-    def find(self, name: bytes) -> Session | None:
+    def find(self, name: str) -> Session | None:
         return self._by_name.get(name)
 
     def close(self, worker_id: str) -> None:

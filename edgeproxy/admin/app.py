@@ -1,4 +1,4 @@
-"""`/healthz`, `/readyz`, `/metrics`, `/table`: an aiohttp application, since nothing here is in a hurry."""
+"""`/healthz`, `/readyz`, `/metrics`, `/table`, `/cache/purge`: in aiohttp, since nothing here is in a hurry."""
 
 from __future__ import annotations
 
@@ -10,9 +10,14 @@ from prometheus_client import CONTENT_TYPE_LATEST
 
 
 def admin_app(
-    *, not_ready_because: Callable[[], str], metrics: Callable[[], bytes], table: Callable[[], Mapping[str, Any]]
+    *,
+    not_ready_because: Callable[[], str],
+    metrics: Callable[[], bytes],
+    table: Callable[[], Mapping[str, Any]],
+    purge: Callable[[], None],
 ) -> web.Application:
-    """`not_ready_because` gives "" when traffic may come; `table` the worker list as it stands."""
+    """`not_ready_because` gives "" when traffic may come; `table` the worker list as it stands; `purge` forgets every
+    stored answer."""
 
     async def healthz(_: web.Request) -> web.Response:
         return web.json_response({"status": "ok"})
@@ -29,6 +34,10 @@ def admin_app(
     async def show_table(_: web.Request) -> web.Response:
         return web.json_response(table())
 
+    async def purge_cache(_: web.Request) -> web.Response:
+        purge()
+        return web.Response(status=204)
+
     app = web.Application()
     app.add_routes(
         [
@@ -36,6 +45,7 @@ def admin_app(
             web.get("/readyz", readyz),
             web.get("/metrics", show_metrics),
             web.get("/table", show_table),
+            web.post("/cache/purge", purge_cache),
         ]
     )
     return app

@@ -27,7 +27,9 @@ class ProcessCounts:
     def ended(self, pid: int) -> None:
         last = self._living.pop(pid, None)
         if last is not None:
-            self._gone = total([self._gone, {**last, "open_connections": 0}]).as_message()
+            self._gone = total(
+                [self._gone, {**last, "open_connections": 0, "cache": [*last["cache"][:2], 0]}]
+            ).as_message()
 
     def total(self) -> Counters:
         return total([self._gone, *self._living.values()])
@@ -49,8 +51,15 @@ class _HostCollector(Collector):
         yield _gauge("edgeproxy_build_info", "The version that runs.", {"version": __version__}, 1)
         yield _gauge("edgeproxy_open_connections", "Client connections at this moment.", {}, counts.open_connections)
         yield _counter("edgeproxy_connections", "Client connections accepted.", [({}, counts.connections)])
+        looked_up = [({"result": "hit"}, counts.cache_hits), ({"result": "miss"}, counts.cache_misses)]
+        yield _counter("edgeproxy_cache_lookups", "Requests that the cache was asked about.", looked_up)
+        yield _gauge("edgeproxy_cache_bytes", "Bytes of stored answers.", {}, counts.cache_bytes)
         faults = [({"fault": name}, count) for name, count in sorted(counts.faults.items())]
         yield _counter("edgeproxy_faults", "Failures by kind, see edgeproxy/errors.py and net/tls.py.", faults)
+        callers = [({"caller": name}, count) for name, count in sorted(counts.callers.items())]
+        yield _counter("edgeproxy_caller_requests", "Exchanges by the name of the key that was shown.", callers)
+        events = [({"event": name}, count) for name, count in sorted(counts.events.items())]
+        yield _counter("edgeproxy_balance_events", "What balancing did and saw, see docs/balancing.md.", events)
         yield from _routes(counts.routes)
         up = GaugeMetricFamily("edgeproxy_upstream_up", "What active health checks say.", labels=["backend"])
         for backend, alive in sorted(self._endpoints().items()):

@@ -19,8 +19,11 @@ from edgeproxy.cluster import proof
 from edgeproxy.cluster.messages import (
     Challenge,
     Changes,
+    EdgeReport,
+    EdgeReportAnswer,
     Heartbeat,
     HeartbeatAnswer,
+    Observations,
     Registration,
     RegistrationAnswer,
     WorkerList,
@@ -129,6 +132,11 @@ class CoordinatorClient:
         _, _, content = await self._ask("POST", "/api/worker/heartbeat", body, self._proof(proof.HEARTBEAT, body))
         return _parse(HeartbeatAnswer, content)
 
+    async def report(self, report: EdgeReport) -> EdgeReportAnswer:
+        """CoordinatorError with status 404 or 405: the coordinator is older than such reports."""
+        _, _, body = await self._ask("POST", "/api/edge/report", _dump(report))
+        return _parse(EdgeReportAnswer, body)
+
     async def unregister(self, worker_id: str) -> None:
         path = f"/api/worker/unregister/{quote(worker_id, safe='')}"
         await self._ask("DELETE", path, headers=self._proof(proof.unregister_action(worker_id), b""))
@@ -160,6 +168,10 @@ class CoordinatorClient:
             return None
         return _parse(WorkerList, body).model_copy(update={"etag": new_etag})
 
+    async def observe(self, observations: Observations) -> None:
+        """Tell what we see of workers' loads: it is good for half a minute."""
+        await self._ask("POST", "/v1/observations", _dump(observations))
+
     async def changes(self, after: str | None = None, wait: float = 0.0) -> Changes:
         """What edges should know that came after a mark, as soon as there is something, or nothing in `wait` seconds.
         Without a mark: where the feed is."""
@@ -167,6 +179,22 @@ class CoordinatorClient:
         patience = aiohttp.ClientTimeout(total=wait + TIMEOUT, sock_connect=CONNECT_TIMEOUT)
         _, _, body = await self._ask("GET", f"/v1/events?routing=true{question}", timeout=patience)
         return _parse(Changes, body)
+
+    async def events(self, after: str, wait: float) -> dict[str, Any]:
+        """All that happened after a mark, for people, as it is."""
+        patience = aiohttp.ClientTimeout(total=wait + TIMEOUT, sock_connect=CONNECT_TIMEOUT)
+        _, _, body = await self._ask("GET", f"/v1/events?after={quote(after, safe='')}&wait={wait:g}", timeout=patience)
+        page: dict[str, Any] = _json(body)
+        return page
+
+    async def order(self, what: str, worker: str) -> dict[str, Any]:
+        """An operator's order about a worker, whose id is quoted."""
+        if what == "remove":
+            _, _, body = await self._ask("DELETE", f"/v1/workers/{worker}")
+        else:
+            _, _, body = await self._ask("POST", f"/v1/workers/{worker}/{what}")
+        answer: dict[str, Any] = _json(body)
+        return answer
 
     async def read(self, path: str) -> Any:
         """The JSON at a path, as it is."""

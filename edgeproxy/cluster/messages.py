@@ -133,12 +133,15 @@ class Message(BaseModel):
 
 
 class ServiceReport(Message):
-    """One service that a worker really runs. Requests go to `service_url`; `health_path` is below it."""
+    """One service that a worker really runs. Requests go to `service_url`; `health_path` is below it.
+    `weight` is its share beside others of the service, `slots` how many requests it takes at once (0: any number)."""
 
     name: ServiceName
     service_url: Url
     port: Port | None = None
     health_path: HealthPath = "/health"
+    weight: Annotated[float, Field(ge=0.01, le=1000, allow_inf_nan=False), _or_default(1.0), _informative(1.0)] = 1.0
+    slots: Annotated[int, Field(ge=0, le=100_000), _or_default(0), _informative(0)] = 0
     status: ServiceStatus = "healthy"
 
 
@@ -198,8 +201,8 @@ class RegistrationAnswer(Message):
     assigned_containers: Annotated[list[Container], _valid_only(Container, MAX_SERVICES)] = []
     service_configs: Annotated[list[ServiceConfig], Field(max_length=MAX_SERVICES)] = []
     heartbeat_interval: Interval = 30.0
-    session: Text | None = None
     incarnation: int | None = None
+    session: Text | None = None
     message: Text = ""
 
 
@@ -223,10 +226,11 @@ class Heartbeat(Message):
     current_load: Load = 0.0
     services: Annotated[Reports | None, BeforeValidator(_reports)] = None
     available_memory: Annotated[Text | None, _informative(None)] = None
-    loaded_models: Annotated[list[Text], Field(max_length=MAX_SERVICES), _informative([])] = []
+    # by factory: pydantic copies other defaults deeply, with every heartbeat
+    loaded_models: Annotated[list[Text], Field(max_length=MAX_SERVICES), _informative([])] = Field(default_factory=list)
     active_requests: Annotated[int, Field(ge=0, le=10**9), _informative(0)] = 0
     gpu_utilization: Annotated[float | None, Field(allow_inf_nan=False), _informative(None)] = None
-    services_status: Annotated[Object, _informative({})] = {}
+    services_status: Annotated[Object, _informative({})] = Field(default_factory=dict)
     specialization: Annotated[Text | None, _informative(None)] = None
 
 
@@ -237,6 +241,34 @@ class HeartbeatAnswer(Message):
     assigned_services: Names = []
     service_configs: Annotated[list[ServiceConfig], Field(max_length=MAX_SERVICES)] = []
     heartbeat_interval: Interval = 30.0
+
+
+class WorkerSeen(Message):
+    """What an edge saw of one endpoint since its last report: requests sent, those that failed by the worker's doing,
+    the latency that it expects (seconds to the first byte), and whether it leaves the worker out at the moment."""
+
+    service: ServiceName
+    url: Url
+    requests: Annotated[int, Field(ge=0, le=10**12)]
+    failures: Annotated[int, Field(ge=0, le=10**12)]
+    latency: Annotated[float, Field(ge=0, le=1e6, allow_inf_nan=False)] = 0.0
+    left_out: bool = False
+
+
+class EdgeReport(Message):
+    """POST /api/edge/report, every few seconds from each edge host. `edge_id` is as long-lived as the process."""
+
+    edge_id: WorkerId
+    region: OptionalText = None
+    seconds: Annotated[float, Field(ge=0, le=86400, allow_inf_nan=False)]
+    workers: Annotated[list[WorkerSeen], _valid_only(WorkerSeen, MAX_WORKERS)]
+
+
+class EdgeReportAnswer(Message):
+    """What the coordinator answers to an EdgeReport; `heartbeat_interval` in seconds."""
+
+    status: Text = "ok"
+    heartbeat_interval: Interval = 10.0
 
 
 class WorkerRecord(Message):
@@ -262,6 +294,19 @@ class WorkerList(Message):
     services: Annotated[list[ServiceName], Field(max_length=4096)] = []
     settled: bool | None = None
     etag: str | None = None
+
+
+class Observation(Message):
+    """What a proxy saw of one worker: its load, 1.0 is full."""
+
+    worker_id: WorkerId
+    load: Load
+
+
+class Observations(Message):
+    """POST /v1/observations, by an edge that holds the join secret."""
+
+    workers: Annotated[list[Observation], Field(max_length=1000)]
 
 
 class Change(Message):

@@ -28,12 +28,13 @@ HEARTBEAT: Final = b"heartbeat"
 
 KEY, NONCE, SIGNATURE, SESSION, MAC = 32, 32, 64, 16, 32  # bytes of each
 MAX_SEQUENCE: Final = 2**63 - 1
+_URL_SAFE: Final = bytes.maketrans(b"+/", b"-_")
 _BASE64 = re.compile(r"[A-Za-z0-9_-]+")
-_SEQUENCE = re.compile(r"[1-9][0-9]{0,18}")
+_PROOF = re.compile(r"v1;([A-Za-z0-9_-]{22});([1-9][0-9]{0,18});([A-Za-z0-9_-]{43})")
 
 
 def encode(value: bytes) -> str:
-    return base64.urlsafe_b64encode(value).rstrip(b"=").decode()
+    return binascii.b2a_base64(value, newline=False).translate(_URL_SAFE, b"=").decode()
 
 
 def decode(text: str, size: int) -> bytes:
@@ -68,8 +69,8 @@ def agree(own: X25519PrivateKey, theirs: bytes, coordinator: bytes, nonce: bytes
     return made[:SESSION], made[SESSION:]
 
 
-def mac(key: bytes, action: bytes, sequence: int, body: bytes) -> bytes:
-    return hmac.digest(key, b"%b\n%d\n%b" % (action, sequence, body), "sha256")
+def mac(key: bytes, action: bytes, sequence: int, body: bytes) -> str:
+    return encode(hmac.digest(key, b"%b\n%d\n%b" % (action, sequence, body), "sha256"))
 
 
 def unregister_action(worker_id: str) -> bytes:
@@ -94,23 +95,23 @@ class SignedBy:
         return ";".join(("v1", *map(encode, (self.key, self.nonce, self.exchange, self.signature))))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Proof:
-    """A parsed Worker-Proof."""
+    """A parsed Worker-Proof. Session and MAC stay text: they are only compared, with what `encode` writes."""
 
-    session: bytes
+    session: str
     sequence: int
-    mac: bytes
+    mac: str
 
     @classmethod
     def parse(cls, header: str) -> Self:
-        session, sequence, code = _parts(header, 4)
-        if not _SEQUENCE.fullmatch(sequence) or (number := int(sequence)) > MAX_SEQUENCE:
-            raise ValueError("not a sequence number")
-        return cls(decode(session, SESSION), number, decode(code, MAC))
+        parts = _PROOF.fullmatch(header)
+        if parts is None or (sequence := int(parts[2])) > MAX_SEQUENCE:
+            raise ValueError("not of the form v1;session;sequence;mac")
+        return cls(parts[1], sequence, parts[3])
 
     def __str__(self) -> str:
-        return f"v1;{encode(self.session)};{self.sequence};{encode(self.mac)}"
+        return f"v1;{self.session};{self.sequence};{self.mac}"
 
 
 def _parts(header: str, count: int) -> list[str]:

@@ -24,7 +24,7 @@ class UntrustedCoordinator(Exception):
 
 @dataclass(slots=True)
 class _Session:
-    name: bytes
+    name: str
     key: bytes
     sequence: int = 0
 
@@ -64,9 +64,10 @@ class Signer:
         own = X25519PrivateKey.generate()
         public = own.public_key().public_bytes_raw()
         try:
-            self._offered = _Session(*proof.agree(own, exchange, coordinator, nonce, self.public))
+            name, key = proof.agree(own, exchange, coordinator, nonce, self.public)
         except ValueError as error:
             raise UntrustedCoordinator(f"its exchange key is useless: {error}") from None
+        self._offered = _Session(encode(name), key)
         signature = self._key.sign(proof.registration_bytes(coordinator, nonce, public, body))
         return str(SignedBy(self.public, nonce, public, signature))
 
@@ -78,7 +79,7 @@ class Signer:
             if self._pinned is not None:
                 raise UntrustedCoordinator("it knows no signatures, and COORDINATOR_KEY is set")
             return
-        if offered is None or session != encode(offered.name):
+        if offered is None or session != offered.name:
             raise UntrustedCoordinator("it names another session than the one agreed on")
         self._session = offered
 

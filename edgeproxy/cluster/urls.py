@@ -6,6 +6,7 @@ refused, so is a host that resolvers read as a number (`http://2852039166/`).
 
 import ipaddress
 import re
+from functools import lru_cache
 from urllib.parse import SplitResult, urlsplit
 
 MAX_URL: int = 2048
@@ -16,6 +17,7 @@ _NUMBER = re.compile(r"(?:.*\.)?(?:[0-9]+|0[xX][0-9A-Fa-f]*)\.?")
 _PATH = re.compile(r"(?:/(?:[A-Za-z0-9._~!$&'()*+,;=:@-]|%[0-9A-Fa-f]{2})*)*")  # RFC 3986, section 3.3: path-abempty
 
 
+@lru_cache(maxsize=16_384)  # a heartbeat tells the same URLs as the one before; some 5 MB
 def worker_url(value: str) -> str:
     """The URL without a trailing slash; ValueError says what is wrong with it."""
     if len(value) > MAX_URL:

@@ -31,5 +31,6 @@ cdef class UpstreamConnection(PooledConnection):
     cdef _pass_interim(self, Exchange exchange, ResponseHead head, bytes rest)
     @cython.locals(body=BodyReader, payload=bytes, extra=bytes)
     cdef _answer_begins(self, Exchange exchange, ResponseHead head, bytes rest)
+    cdef _record(self, Exchange exchange, ResponseHead head, bytes payload)
     cdef _take_body(self, Exchange exchange, BodyReader body, bytes data)
     cdef _complete(self, Exchange exchange)

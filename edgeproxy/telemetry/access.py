@@ -6,6 +6,7 @@ import sys
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
+from time import time_ns
 from typing import Any, BinaryIO
 
 import orjson
@@ -24,15 +25,26 @@ class AccessLog:
         self._written = 0  # bytes; the writer's thread alone counts up
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="access-log")
         self.dropped = 0
+        self._opened_at = 0
+        self._opened = b""
 
     def add(self, record: Mapping[str, Any]) -> None:
         """`record` holds no query and no credential."""
         if self._queued - self._written > MAX_WAITING:
             self.dropped += 1
             return
-        line = orjson.dumps({"time": datetime.now(UTC).isoformat(timespec="milliseconds"), **record}) + b"\n"
+        line = b"%b%b\n" % (self._opening(), orjson.dumps(record)[1:])
         self._queued += len(line)
         self._lines.append(line)
+
+    def _opening(self) -> bytes:
+        """The line up to the record's own fields: the time, formatted once a millisecond."""
+        now = time_ns() // 1_000_000
+        if now != self._opened_at:
+            self._opened_at = now
+            shown = datetime.fromtimestamp(now / 1000, UTC).isoformat(timespec="milliseconds")
+            self._opened = b'{"time":"%b",' % shown.encode("ascii")
+        return self._opened
 
     def flush(self) -> None:
         if self._lines:

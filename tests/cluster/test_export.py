@@ -32,7 +32,7 @@ def test_what_was_not_is_refused() -> None:
         {"coordinator": "x"},
         {"signature": ""},
     ):
-        with pytest.raises(ValueError, match="signed|base64url|bytes"):
+        with pytest.raises(ValueError, match=r"signed|base64url|bytes"):
             export.model_copy(update=changed).verified()
     with pytest.raises(ValueError, match="not by the one that you trust"):
         other.verified(state.gate.keys.name)

@@ -146,6 +146,21 @@ async def test_a_fleet_over_a_restart_of_everything(tmp_path: Path) -> None:
     assert (tmp_path / "registry.malformed").read_text() == "nonsense\n"
 
 
+async def test_a_catalogue_of_ones_own_and_a_wrong_one(tmp_path: Path) -> None:
+    catalog = tmp_path / "services.toml"
+    catalog.write_text('[services.speech]\nrequires = "gpu"\nport = 8200\n')
+    given = {**LOOPBACK, "COORDINATOR_CATALOG": str(catalog)}
+    async with serving(**given) as coordinator, coordinator.client() as client:
+        registration = Registration.model_validate({"worker_id": "g", "capabilities": {"worker_type": "gpu"}})
+        answer = await client.register(registration)
+        assert [(config.name, config.port) for config in answer.service_configs] == [("speech", 8200)]
+        assert [row["service"] for row in (await client.read("/api/admin/gaps"))["gaps"]] == ["speech"]
+    catalog.write_text('[services.speech]\nrequires = "tpu"\nport = 8200\n')
+    code, out, err = await run("serve", **given)
+    assert (code, out, err.count("\n")) == (78, "", 1)
+    assert "services.speech.requires" in err
+
+
 async def test_a_process_that_stood_still_calls_nobody_dead() -> None:
     """SIGSTOP for longer than a lease; then a heartbeat that had waited."""
     quick = {**LOOPBACK, "COORDINATOR_HEARTBEAT_INTERVAL": "0.5"}

@@ -9,6 +9,7 @@ import sys
 from aiohttp import web
 
 cancelled: list[str] = []
+fresh_answers: list[str] = []
 
 
 async def who(request: web.Request) -> web.Response:
@@ -52,6 +53,12 @@ async def some_bytes(request: web.Request) -> web.StreamResponse:
     return web.Response(body=b"\xa5" * int(request.match_info["count"]))
 
 
+async def fresh(request: web.Request) -> web.Response:
+    """Another answer each time, that may be kept for ten seconds."""
+    fresh_answers.append(request.raw_path)
+    return web.Response(text=str(len(fresh_answers)), headers={"Cache-Control": "max-age=10"})
+
+
 async def cut(request: web.Request) -> web.StreamResponse:
     """Promise 1000 bytes, send 10, and go."""
     response = web.StreamResponse(headers={"Content-Length": "1000"})
@@ -89,6 +96,7 @@ def application(name: str) -> web.Application:
             web.get("/sleep/{seconds}", sleep),
             web.get("/bytes/{count}", some_bytes),
             web.get("/cut", cut),
+            web.get("/fresh", fresh),
             web.get("/ws", websocket),
             web.route("*", "/{rest:.*}", who),
         ]

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-import h11
-import httptools
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from edgeproxy.errors import HEAD_TOO_LARGE, URI_TOO_LONG, ProtocolError
 from edgeproxy.http.bounds import USUAL
-from edgeproxy.http.framing import NO_BODY, UNTIL_CHUNKED
 from edgeproxy.http.request import RequestHead, parse_request
 from tests.wire.cases import REQUESTS
+from tests.witnesses import framing, request_by_h11, request_by_llhttp
 
 TOKEN = "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
@@ -96,60 +94,11 @@ def test_the_errors_say_nothing_of_the_peer_s_bytes(sent: bytes) -> None:
 # The witnesses.
 
 
-class Heard:
-    """What llhttp understood."""
-
-    def __init__(self) -> None:
-        self.target = b""
-        self.fields: list[tuple[bytes, bytes]] = []
-        self.heads = 0
-
-    def on_url(self, url: bytes) -> None:
-        self.target += url
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        self.fields.append((name, value))
-
-    def on_headers_complete(self) -> None:
-        self.heads += 1
-
-
-def by_llhttp(data: bytes) -> tuple[bytes, bytes, list[tuple[bytes, bytes]]] | None:
-    heard = Heard()
-    parser = httptools.HttpRequestParser(heard)
-    try:
-        parser.feed_data(data)
-    except httptools.HttpParserUpgrade:
-        pass
-    except httptools.HttpParserError:
-        if not heard.heads:
-            return None
-    return (parser.get_method(), heard.target, heard.fields) if heard.heads else None
-
-
-def by_h11(data: bytes) -> h11.Request | None:
-    reader = h11.Connection(h11.SERVER, max_incomplete_event_size=1 << 20)
-    reader.receive_data(data)
-    try:
-        event: Any = reader.next_event()
-    except h11.RemoteProtocolError:
-        return None
-    return event if type(event) is h11.Request else None
-
-
-def framing(fields: list[tuple[bytes, bytes]]) -> int:
-    """How another parser's fields frame the body."""
-    values = {name.lower(): value for name, value in fields}
-    if b"transfer-encoding" in values:
-        return UNTIL_CHUNKED
-    return int(values[b"content-length"]) if b"content-length" in values else NO_BODY
-
-
 def assert_witnessed(data: bytes) -> None:
     """What both refuse, ours refuses; what ours accepts, each that accepts it reads the same way."""
     data = data[: data.index(b"\r\n\r\n") + 4]
     ours = try_parse(data)
-    llhttp, strict = by_llhttp(data), by_h11(data)
+    llhttp, strict = request_by_llhttp(data), request_by_h11(data)
     if ours is None:
         return
     assert llhttp is not None or strict is not None, "both refuse it"

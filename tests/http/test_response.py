@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import h11
-import httptools
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -15,6 +14,7 @@ from edgeproxy.http.framing import NO_BODY, UNTIL_CHUNKED, UNTIL_CLOSE
 from edgeproxy.http.response import ResponseHead, parse_response
 from tests.http.test_request import ends, field_lines
 from tests.wire.answers import ANSWERS
+from tests.witnesses import response_by_h11, response_by_llhttp
 
 
 def parse(data: bytes, to_head: bool = False) -> ResponseHead:
@@ -58,48 +58,16 @@ def try_parse(data: bytes) -> ResponseHead | None:
     return None
 
 
-def by_h11(data: bytes) -> Any:
-    reader = h11.Connection(h11.CLIENT, max_incomplete_event_size=1 << 20)
-    reader.send(h11.Request(method="GET", target="/", headers=[("Host", "a")]))
-    reader.send(h11.EndOfMessage())
-    reader.receive_data(data)
-    try:
-        return reader.next_event()
-    except h11.RemoteProtocolError:
-        return None
-
-
-class Heard:
-    """llhttp's callbacks."""
-
-    heads = 0
-
-    def on_headers_complete(self) -> None:
-        self.heads += 1
-
-
-def by_llhttp(data: bytes) -> int | None:
-    heard = Heard()
-    parser = httptools.HttpResponseParser(heard)
-    try:
-        parser.feed_data(data)
-    except httptools.HttpParserUpgrade:
-        pass
-    except httptools.HttpParserError:
-        pass
-    return parser.get_status_code() if heard.heads else None
-
-
 def assert_witnessed(data: bytes) -> None:
     """What both refuse, ours refuses; what ours accepts has the status and length that the witnesses read."""
     data = data[: data.index(b"\r\n\r\n") + 4]
     ours = try_parse(data)
     if ours is None:
         return
-    strict, llhttp = by_h11(data), by_llhttp(data)
+    strict, llhttp = response_by_h11(data), response_by_llhttp(data)
     assert strict is not None or llhttp is not None, "both refuse it"
     if llhttp is not None:
-        assert llhttp == ours.status
+        assert llhttp[0] == ours.status
     if type(strict) is h11.Response:
         assert strict.status_code == ours.status
         values = dict(strict.headers)

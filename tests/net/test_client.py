@@ -637,7 +637,9 @@ def test_an_early_answer_to_a_client_that_is_not_read() -> None:
 
 def test_draining_ends_what_rests_and_closes_what_works() -> None:
     world = World(silent)
-    resting, working = world.client(), world.client()
+    working, resting = world.client(), world.client()
+    resting.send(GET)
+    world.far.feed(OK)
     working.send(GET)
     world.edge.draining = True
     world.edge.drain()
@@ -648,6 +650,23 @@ def test_draining_ends_what_rests_and_closes_what_works() -> None:
     assert only(working).value(b"connection") == b"close"
     assert working.transport.lost
     assert world.far.transport.lost
+    assert_settled(world)
+
+
+def test_a_connection_that_has_not_asked_yet_may_still_ask_while_the_process_drains() -> None:
+    """It was opened to ask: closed now, its request would be lost with nobody to say whether it was done."""
+    world = World()
+    asking, silent = world.client(), world.client()
+    world.edge.draining = True
+    world.edge.drain()
+    world.loop.run()
+    assert asking.alive
+    asking.send(GET)
+    assert only(asking).status == 200
+    assert only(asking).value(b"connection") == b"close"
+    assert asking.transport.lost
+    world.advance(2)
+    assert silent.transport.lost
     assert_settled(world)
 
 

@@ -166,6 +166,8 @@ NO_BODIES = [
         status=204,
         hidden=(b"Content-Length", b"Transfer-Encoding"),
     ),
+    refused("204 with a coding that is none", "9112 6.1", head(b"Transfer-Encoding:", status=b"204 x")),
+    refused("304 with another coding", "9112 6.1", head(b"Transfer-Encoding: gzip", status=b"304 x")),
     Answer("204 with a body", "9112 6.3", head(LENGTH, status=b"204 x") + b"hello", status=204, pooled=False),
     Answer("204 with chunks", "9112 6.3", head(CHUNKED, status=b"204 x") + CHUNKS, status=204, pooled=False),
     Answer("304", "9110 15.4.5", head(b'ETag: "a"', status=b"304 x"), status=304, fields=((b"ETag", b'"a"'),)),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import heapq
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 Callback = Callable[..., object]
@@ -123,6 +123,9 @@ class MockTransport:
         if len(self.unsent) > self._high and not self.paused_writing:
             self.paused_writing = True
             self.protocol.pause_writing()
+
+    def writelines(self, pieces: Iterable[bytes]) -> None:
+        self.write(b"".join(pieces))
 
     def write_eof(self) -> None:
         assert self._half_closes

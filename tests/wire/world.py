@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any
 
 import h11
 
+from edgeproxy.cache.store import Store
 from edgeproxy.clock import Clock
 from edgeproxy.errors import CONNECT_FAILED, Fault
 from edgeproxy.net.client import ClientConnection
@@ -16,8 +18,10 @@ from edgeproxy.net.pool import take
 from edgeproxy.net.upstream import UpstreamConnection
 from edgeproxy.policy.balance.round_robin import RoundRobin
 from edgeproxy.policy.retry import Stage
+from edgeproxy.policy.rules import Rules
 from edgeproxy.policy.worker import Worker
 from edgeproxy.proxy.observe import Observer
+from edgeproxy.proxy.pipeline import Guard
 from edgeproxy.proxy.table import Pool, Route, Table
 from edgeproxy.telemetry.counters import Counters
 from tests.wire.mock import MockLoop, MockTransport
@@ -206,6 +210,7 @@ class World:
         workers: int = 1,
         limits: Limits | None = None,
         half_closes: bool = True,
+        cache: int = 0,
         **route: Any,
     ) -> None:
         self.script = script
@@ -220,6 +225,7 @@ class World:
         self.workers = [Worker(f"w{number}", f"10.0.0.{number}", 8000) for number in range(workers)]
         self.dialer = MockDialer()
         self.dialer.world = self
+        self.cache = Store(cache, 1024 * 1024, self.counters) if cache else None
         self.edge = self._edge(limits or Limits(), route)
         self.edge.start()
 
@@ -229,7 +235,10 @@ class World:
         everything = Route("all", self.counters.route("all"), pool_of_all, **route)
         observer = Observer(self.counters, self.lines, Clock(self.loop.time))  # type: ignore[arg-type]
         table = Table(nowhere, everything)
-        return Edge(self.loop, table, limits, observer, self.dialer, self.reports.append)  # type: ignore[arg-type]
+        guard = partial(Guard, rules=Rules(), instance="wire")
+        report: Any = self.reports.append
+        dialer: Any = self.dialer
+        return Edge(self.loop, table, limits, observer, dialer, report, None, self.cache, guard=guard)  # type: ignore[arg-type]
 
     def client(self, trusted: Any = ()) -> FarClient:
         return FarClient(self, trusted)

@@ -87,6 +87,14 @@ async def test_the_graph_in_both_languages(client: TestClient) -> None:
     assert (stats["dht_enabled"], stats["node_count"], stats["local_workers"]) == (False, 2, 1)
 
 
+async def test_what_an_edge_sees_is_the_load(client: TestClient) -> None:
+    await join(client, "g", "gpu")
+    body = {"workers": [{"worker_id": "g", "load": 0.75}, {"worker_id": "ghost", "load": 1.0}]}
+    assert (await post(client, "/v1/observations", body))["taken"] == 1
+    assert (await get(client, "/v1/workers/g"))["current_load"] == 0.75
+    await post(client, "/v1/observations", {"workers": [{"worker_id": "g", "load": -1}]}, 422)
+
+
 async def test_where_a_service_is(client: TestClient) -> None:
     await get(client, "/api/worker/find/llm", 503)
     await join(client, "g", "gpu")

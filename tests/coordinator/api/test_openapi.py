@@ -32,7 +32,14 @@ LENIENT = [negative_data_rejection]
 STATELESS = [ignored_auth, use_after_free, ensure_resource_availability]
 
 # what a URL may be is more than a JSON schema can say
-OF_URLS = ["/api/edge/register", "/api/worker/register", "/v1/register", "/api/worker/heartbeat", "/v1/heartbeat"]
+OF_URLS = [
+    "/api/edge/register",
+    "/api/worker/register",
+    "/v1/register",
+    "/api/worker/heartbeat",
+    "/v1/heartbeat",
+    "/v1/probe",
+]
 
 
 def test_every_route_is_described(state: State) -> None:

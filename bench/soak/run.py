@@ -1,0 +1,114 @@
+"""Phases: users ask, a fault comes and goes, users leave, and the edge is looked at, at rest."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import random
+import tempfile
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from time import monotonic
+
+from bench.measure import ProcessEnded
+from bench.soak.faults import FAULTS, NOTHING, Fault
+from bench.soak.report import Phase, Sample
+from bench.soak.users import Users
+from bench.soak.world import Size, World
+
+ASKERS, STREAMS = 16, 8
+BEFORE_S = 1.0
+REST_S = 1.5
+SETTLED_S = 20.0
+"""For processes that are leaving after a reload to be gone."""
+
+Tell = Callable[[str], None]
+
+
+@dataclass(slots=True)
+class Run:
+    """`told` is called with what is being done, and with each phase that is over."""
+
+    seed: int
+    tell: Tell
+    started: float = field(default_factory=monotonic)
+    phases: list[Phase] = field(default_factory=list)
+    samples: list[Sample] = field(default_factory=list)
+
+    async def each(self, faults: Iterable[Fault]) -> None:
+        """One after the other, in one world where they allow it. The first phase is without a fault."""
+        for _, alike in itertools.groupby(faults, key=lambda fault: fault.made):
+            await self._in_a_world(alike)
+
+    async def mixed(self, until: float) -> None:
+        """Faults by chance, from the seed alone, until the time on the monotonic clock."""
+        await self._in_a_world(_until(until, random.Random(self.seed)))
+
+    async def _in_a_world(self, faults: Iterable[Fault]) -> None:
+        chosen = iter(faults)
+        first = next(chosen)
+        without = [] if first is NOTHING else [NOTHING]
+        with _world(first) as world:
+            chance, base = random.Random(self.seed), None
+            for fault in itertools.chain(without, [first], chosen):
+                self.tell(fault.name)
+                phase = await self._phase(world, fault, chance, base)
+                base = base or phase.rest
+                self.phases.append(phase)
+                self.samples.append(Sample(monotonic() - self.started, phase.rest))
+
+    async def _phase(self, world: World, fault: Fault, chance: random.Random, base: Size | None) -> Phase:
+        users = Users(world, chance.randrange(2**32), first=len(self.phases) * 10_000_000)
+        before = world.executed()
+        async with asyncio.TaskGroup() as group:
+            group.create_task(users.run(ASKERS, STREAMS))
+            await asyncio.sleep(BEFORE_S)
+            try:
+                await fault.act(world, chance)
+            finally:
+                users.stop()
+        rest = await _at_rest(world, base)
+        executed = world.executed() - before
+        twice = sum(times > 1 for identity, times in executed.items() if identity in users.counts.posted)
+        return Phase(fault, users.counts, twice, rest, base or rest)
+
+
+def _until(until: float, chance: random.Random) -> Iterator[Fault]:
+    yield NOTHING
+    while monotonic() < until:
+        yield chance.choice(FAULTS[1:])
+
+
+@contextmanager
+def _world(fault: Fault) -> Iterator[World]:
+    with tempfile.TemporaryDirectory(prefix="edgeproxy-soak-", ignore_cleanup_errors=True) as made:
+        world = fault.made(Path(made))
+        try:
+            world.start()
+            yield world
+        finally:
+            world.stop()
+
+
+async def _at_rest(world: World, base: Size | None) -> Size:
+    """Once processes that are leaving have left, or should have: twice the same, as many processes as before."""
+    await asyncio.sleep(REST_S)
+    until, previous = monotonic() + SETTLED_S, None
+    while True:
+        size = _size(world)
+        settled = size is not None and size.processes == (base or size).processes
+        if settled and previous and size and previous.descriptors == size.descriptors:
+            return size
+        if monotonic() > until:
+            return size or world.size()
+        previous = size if settled else None
+        await asyncio.sleep(0.5)
+
+
+def _size(world: World) -> Size | None:
+    try:
+        return world.size()
+    except ProcessEnded:
+        return None

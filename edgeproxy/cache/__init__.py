@@ -1,0 +1,1 @@
+"""Stored answers: what is kept, for whom, and how much of it."""
