@@ -16,7 +16,7 @@ import aiohttp
 from bench.federation import spaces
 from bench.federation.chaos import Chaos
 from coordinator.federation.machine import Machine
-from coordinator.federation.site import REGIONS, Site
+from coordinator.federation.site import PRIMARY, REGIONS, Site
 from edgeproxy.runtime.tasks import hold
 
 MACHINES: Final = 12
@@ -41,7 +41,9 @@ async def main(directory: Path, prefix: str) -> dict[str, Any]:
     for name in site.addresses:
         site.start(name)
     machines = [
-        Machine(f"m{n}", (site.url(REGIONS[n % 3]),), (site.root,), directory / f"m{n}.json", spaces.USERS)
+        Machine(
+            f"m{n}", (site.url(REGIONS[n % 3]), site.url(PRIMARY)), (site.root,), directory / f"m{n}.json", spaces.USERS
+        )
         for n in range(MACHINES)
     ]
     tasks = [hold(machine.run()) for machine in machines]
@@ -61,6 +63,7 @@ async def _story(session: aiohttp.ClientSession, site: Site, machines: list[Mach
     everybody = {machine.name for machine in machines}
     found: dict[str, Any] = {}
     await _until(lambda: _listed(session, site, everybody))
+    await asyncio.sleep(3)  # until they know of each other's
     spaces.unplug(prefix, "eu")
     found["unplugged"] = await _until(lambda: _away_from(machines, site.url("eu")))
     found["listed_while_unplugged"] = await _until(lambda: _listed(session, site, everybody, but="eu"))
