@@ -9,7 +9,7 @@ from pydantic import AfterValidator, Field, SecretStr, field_validator, model_va
 
 from coordinator.identity.gate import Caller
 from edgeproxy.cluster.client import base_urls
-from edgeproxy.cluster.homes.kv import API as KV_API
+from edgeproxy.cluster.homes.budget import API as KV_API
 from edgeproxy.cluster.urls import worker_url
 from edgeproxy.runtime.environment import CommaList, EnvironmentSettings
 

@@ -7,11 +7,12 @@ import orjson
 from pydantic import ValidationError
 
 from coordinator.federation.bridge import Life
+from coordinator.federation.foreign import Foreign
 from coordinator.federation.record import Claim, Record
 from coordinator.federation.view import View
 from edgeproxy.cluster import proof
 from edgeproxy.cluster.homes.trust import verify
-from edgeproxy.cluster.messages import Registration, WorkerRecord
+from edgeproxy.cluster.messages import Registration
 from edgeproxy.cluster.proof import SignedBy, decode, encode
 
 MAX_BODY: Final = 32 * 1024
@@ -55,7 +56,7 @@ def _is_told_right(record: Record) -> bool:
     """What the home says must be a worker's record; and of a worker that signed where it is reached, a home cannot
     send its users elsewhere."""
     try:
-        told = WorkerRecord.model_validate(orjson.loads(record.facts))
+        told = Foreign.model_validate(orjson.loads(record.facts))
     except (ValueError, ValidationError):
         return False
     if not record.claim.body:

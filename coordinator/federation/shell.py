@@ -18,6 +18,7 @@ from yarl import URL
 from coordinator.api import views
 from coordinator.federation import attest, wire
 from coordinator.federation.bridge import Bridge
+from coordinator.federation.foreign import listed
 from coordinator.federation.link import TIMEOUT, Peer
 from coordinator.federation.messages import MAX_EXCHANGE, Exchange
 from coordinator.federation.node import Node, Refused
@@ -32,7 +33,7 @@ from edgeproxy.runtime.tasks import hold
 
 log = structlog.get_logger(__name__)
 
-TICK: Final = 0.05
+TICK: Final = 0.1
 NEWS_EVERY: Final = 0.2  # edges are told of changes elsewhere so often at most
 ROSTER_EVERY: Final = 60.0
 MOST_AT_ONCE: Final = 64
@@ -165,8 +166,8 @@ class Shell:
     def elsewhere(self, at: Now) -> list[dict[str, Any]]:
         """Workers of other homes. One that took a name of ours goes by a longer one."""
         foreign = (record for record in self.node.routable(at.monotonic) if record.home != self.node.name)
-        listed = [self._record_of(record, at) for record in foreign]
-        return sorted(listed, key=lambda row: str(row["worker_id"]))
+        rows = [self._record_of(record, at) for record in foreign]
+        return sorted(rows, key=lambda row: str(row["worker_id"]))
 
     def coordinators(self, at: Now) -> list[dict[str, Any]]:
         return [
@@ -196,7 +197,7 @@ class Shell:
     def _record_of(self, record: Record, at: Now) -> dict[str, Any]:
         told = self._told.get(record.key)
         if told is None or told.record is not record:
-            told = self._told[record.key] = Told(record, orjson.loads(record.facts))
+            told = self._told[record.key] = Told(record, listed(record.facts))
         facts = told.facts
         own = self._registry.workers.get(str(facts["worker_id"]))
         name = f"{facts['worker_id']}~{record.key[:8]}" if own is not None else facts["worker_id"]

@@ -13,6 +13,7 @@ import aiohttp
 from edgeproxy.cluster.client import CoordinatorClient, CoordinatorError
 from edgeproxy.cluster.homes.failover import RETRY, Failover
 from edgeproxy.cluster.homes.finder import Finder
+from edgeproxy.cluster.homes.kv import Account, Store
 from edgeproxy.cluster.messages import Heartbeat, HeartbeatAnswer, Registration, RegistrationAnswer
 from edgeproxy.cluster.signer import Signer
 from edgeproxy.runtime.tasks import hold
@@ -24,16 +25,25 @@ class HomesClient(CoordinatorClient):
     """An async context manager; the finder runs inside it."""
 
     def __init__(
-        self, finder: Finder, api_key: str | None = None, signer: Signer | None = None, timeout: float = TIMEOUT
+        self,
+        finder: Finder,
+        api_key: str | None = None,
+        signer: Signer | None = None,
+        timeout: float = TIMEOUT,
+        kv: Account | None = None,
     ) -> None:
         super().__init__(finder.urls(), api_key, timeout, signer)
         self.finder = finder
+        self._kv = kv
         self.failover = Failover(finder.who, self.urls[0])
         self._background: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
         await super().__aenter__()
         assert self._session is not None
+        if self._kv is not None:
+            kv = self._kv
+            self.finder.store = Store(self._session, kv.account, kv.namespace, kv.token, kv.api)
         self._background = hold(self._keep(self._session))
         return self
 

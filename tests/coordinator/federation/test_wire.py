@@ -82,6 +82,8 @@ def test_a_workers_own_claim_is_genuine() -> None:
         {"claim": Claim("v1;x", b"{}")},
         {"facts": b"{}"},
         {"facts": b"nonsense"},
+        {"facts": orjson.dumps({"worker_id": "w1", "capabilities": "x"})},
+        {"facts": orjson.dumps({"worker_id": "w1", "vpn_ip": []})},
         {"facts": orjson.dumps({"worker_id": "w1", "tunnel_url": "http://evil.example"})},
         {"facts": orjson.dumps({"worker_id": "w1", "tunnel_url": "http://169.254.169.254/"})},
     ],
