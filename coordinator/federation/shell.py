@@ -37,6 +37,7 @@ TICK: Final = 0.1
 NEWS_EVERY: Final = 0.2  # edges are told of changes elsewhere so often at most
 ROSTER_EVERY: Final = 60.0
 MOST_AT_ONCE: Final = 64
+SPARE: Final = 1000  # rows of records that are gone
 
 
 @dataclass(slots=True)
@@ -165,6 +166,8 @@ class Shell:
 
     def elsewhere(self, at: Now) -> list[dict[str, Any]]:
         """Workers of other homes. One that took a name of ours goes by a longer one."""
+        if len(self._told) > 2 * len(self.node.view) + SPARE:
+            self._told.clear()
         foreign = (record for record in self.node.routable(at.monotonic) if record.home != self.node.name)
         rows = [self._record_of(record, at) for record in foreign]
         return sorted(rows, key=lambda row: str(row["worker_id"]))
