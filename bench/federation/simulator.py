@@ -398,7 +398,8 @@ class Fleet:
     def lost(self) -> list[str]:
         """Live workers that no coordinator knows."""
         known = {key for c in self.up() for key, record in c.node.view.records.items() if not record.gone}
-        return [name for name in self.workers if f"key-{name}" not in known and self.could_be_known(name)]
+        reachable = [name for name in self.workers if self.could_be_known(name)]
+        return [name for name in reachable if f"key-{name}" not in known]
 
     def could_be_known(self, name: str) -> bool:
         """It lives, and for a while there has been a coordinator that it could talk to."""

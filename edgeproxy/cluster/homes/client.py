@@ -146,7 +146,7 @@ class HomesClient(CoordinatorClient):
         now = monotonic()
         preferred = self.failover.preferred
         if preferred is not None:
-            self.failover.probed(preferred, self.finder.closeness.candidates.get(preferred) is not None, now)
+            self.failover.probed(preferred, preferred in self.finder.pings, now)
         elif (nearer := self.finder.closeness.better(now)) not in (None, self.failover.home):
             self.failover.drained(nearer, now)
 

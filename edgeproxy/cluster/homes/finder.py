@@ -108,6 +108,7 @@ class Finder:
             best = ping if best is None or ping.seconds < best.seconds else best
         if best is None:
             self.chain.failed(url, monotonic())
+            self.pings.pop(url, None)
             return False
         self.chain.answered(url)
         self.pings[url] = best
