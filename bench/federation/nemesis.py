@@ -80,14 +80,13 @@ def _check_heal(fleet: Fleet, verdict: Verdict, healed: float) -> None:
     if homeless := fleet.without_home():
         verdict.broken.append(f"I1: {REHOME_WITHIN:g} s after the heal no home for {homeless}")
     _watch(fleet, verdict, PEACE - REHOME_WITHIN)
-    calm = fleet.world.now + CONVERGE_WITHIN * (3 if fleet.loss else 1)
-    while not (fleet.converged() and fleet.digests_equal()) and fleet.world.now < calm:
-        fleet.run(0.25)  # a change may be on its way
     _settle(fleet, lambda: not fleet.overlaps())
     if over := fleet.overlaps():
         verdict.broken.append(f"I3: two homes for {over}")
+    _settle(fleet, lambda: not fleet.dead_listed())
     if dead := fleet.dead_listed():
         verdict.broken.append(f"I2: dead and listed {dead}")
+    _settle(fleet, lambda: fleet.converged() and fleet.digests_equal())
     if not (fleet.converged() and fleet.digests_equal()):
         verdict.broken.append("I6: views or digests differ in peace")
 
