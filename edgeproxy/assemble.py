@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import sys
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
@@ -18,6 +19,7 @@ from edgeproxy.admin.metrics import ProcessCounts, exposition
 from edgeproxy.cache.store import Store
 from edgeproxy.clock import Clock, monotonic
 from edgeproxy.cluster.client import CoordinatorClient
+from edgeproxy.cluster.homes.configured import account_of, client_of
 from edgeproxy.cluster.services import SERVICES
 from edgeproxy.discovery.coordinator import CoordinatorSource
 from edgeproxy.discovery.feed import ChangeFeed
@@ -153,7 +155,14 @@ class Host:
     async def _new_client(self, stack: AsyncExitStack) -> CoordinatorClient:
         settings = self._settings
         try:
-            client = CoordinatorClient(settings.coordinator_url, reveal(settings.api_key))
+            client = client_of(
+                settings.coordinator_url,
+                reveal(settings.api_key),
+                who=f"{socket.gethostname()}:{settings.port}",
+                roots=settings.trust,
+                path=settings.coordinators,
+                kv=account_of(settings.kv_account, settings.kv_namespace, reveal(settings.kv_token), settings.kv_api),
+            )
         except ValueError as error:
             raise ConfigurationError(f"COORDINATOR_URL: {error}") from None
         return await stack.enter_async_context(client)

@@ -10,6 +10,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self, TypeVar
 
 from pydantic import BeforeValidator, Field, SecretStr, field_validator, model_validator
 
+from edgeproxy.cluster.homes.budget import API
 from edgeproxy.http.bounds import Bounds
 from edgeproxy.net.limits import Limits
 from edgeproxy.policy.affinity import session_reader
@@ -82,6 +83,26 @@ class ProxySettings(EnvironmentSettings):
         validation_alias="COORDINATOR_URL",
         description="where the worker list comes from; a comma list is tried in its order",
     )
+    trust: CommaList = Field(
+        (),
+        validation_alias="COORDINATOR_TRUST",
+        description="comma list of the operator's root keys: then the nearest coordinator of the signed list is asked",
+    )
+    coordinators: Path | None = Field(
+        None,
+        validation_alias="COORDINATOR_LIST",
+        description="file of the last good list of coordinators; default: in the state directory",
+    )
+    kv_account: str = Field(
+        "", validation_alias="CLOUDFLARE_ACCOUNT_ID", description="of the emergency store (Workers KV) of the list"
+    )
+    kv_namespace: str = Field("", validation_alias="CLOUDFLARE_KV_NAMESPACE_ID", description="of the emergency store")
+    kv_token: SecretStr | None = Field(
+        None,
+        validation_alias="CLOUDFLARE_API_TOKEN",
+        description="may read that namespace; it is looked into when no coordinator answers",
+    )
+    kv_api: str = Field(API, validation_alias="CLOUDFLARE_API_URL", description="where Cloudflare's API is")
     api_key: SecretStr | None = Field(
         None, validation_alias="API_KEY", description="key shown to the coordinator, where it wants one"
     )

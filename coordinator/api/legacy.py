@@ -153,7 +153,8 @@ async def fleet_health(request: web.Request) -> web.Response:
 @described("Workers that are coordinators", "array")
 async def coordinators(request: web.Request) -> web.Response:
     state = request.app[STATE]
-    return json_answer(_coordinators(state, state.clock()))
+    known = [] if state.federation is None else state.federation.coordinators(state.clock())
+    return json_answer(known + _coordinators(state, state.clock()))
 
 
 def _coordinators(state: State, at: Now) -> list[dict[str, Any]]:

@@ -4,7 +4,7 @@ Both names of a list are given (`assigned_services`, `assigned_containers`), tim
 status is one of healthy, degraded, offline. `services` null marks an old agent.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from coordinator.catalog import Catalog, Wanted
@@ -111,7 +111,7 @@ def gap(wanted: Wanted, workers: int) -> JsonObject:
     }
 
 
-def gaps(running: Mapping[str, list[Worker]], catalog: Catalog) -> JsonObject:
+def gaps(running: Mapping[str, Sequence[object]], catalog: Catalog) -> JsonObject:
     """Every service of the catalogue: critical ones first, then warnings, then those that are well
     covered."""
     order = {"critical": 0, "warning": 1, "ok": 2}

@@ -74,6 +74,8 @@ async def workers(request: web.Request) -> web.Response:
     state = request.app[STATE]
     at = state.clock()
     records = [views.record(worker, at) for worker in state.registry.live(at)]
+    if state.federation is not None:
+        records += state.federation.elsewhere(at)
     settled = state.settled(at)
     etag = _etag(records, settled)
     headers = {"ETag": etag, "Cache-Control": "no-cache"}

@@ -166,6 +166,14 @@ Reports = Annotated[list[ServiceReport], Field(max_length=MAX_SERVICES)]
 ValidReports = Annotated[list[ServiceReport], _valid_only(ServiceReport, MAX_SERVICES)]
 
 
+class Life(Message):
+    """Which start of the agent (`incarnation` rises with each) and which registration in it: of two the greater is the
+    worker's present one, wherever they were made."""
+
+    incarnation: Annotated[int, Field(ge=0, lt=2**53)]
+    home_epoch: Annotated[int, Field(ge=0, lt=2**53)] = 0
+
+
 class Registration(Message):
     """POST /api/worker/register. `services` None: an old agent, which runs what it is assigned, all
     of it at `tunnel_url`. `runnable` None: it can run every service of its type."""
@@ -178,6 +186,7 @@ class Registration(Message):
     services: Annotated[Reports | None, BeforeValidator(_reports)] = None
     containers: Annotated[ValidReports | None, BeforeValidator(_reports)] = None
     runnable: Names | None = None
+    life: Annotated[Life | None, _informative(None)] = None
 
 
 class RegistrationAnswer(Message):
