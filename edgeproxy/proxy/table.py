@@ -117,7 +117,7 @@ class Table:
         """The route of a path without its query."""
         if self.everything is not None:
             return self.everything
-        if path.startswith(_SERVICE):
+        if self.services and path.startswith(_SERVICE):
             end = path.find(b"/", len(_SERVICE))
             return self.services.get(path[len(_SERVICE) :] if end < 0 else path[len(_SERVICE) : end], self.nowhere)
         route = self.exact.get(path)
