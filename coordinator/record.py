@@ -225,6 +225,13 @@ class Worker:
         urls = [self.tunnel_url, *(row[1] for row in unpack_rows(self.reports))]
         return {host for url in urls if url and not _is_loopback(host := urlsplit(url).hostname or "")}
 
+    def serves_at(self, service: str, url: str) -> bool:
+        """Whether edges reach that service of it at this URL."""
+        rows = unpack_rows(self.reports)
+        if any(row[0] == service and row[1].rstrip("/") == url for row in rows):
+            return True
+        return service in self.running() and (self.tunnel_url or "").rstrip("/") == url
+
     def probe_url(self) -> str | None:
         """Where it can be asked whether it is there: at a service that works, else at its own address."""
         for _, service_url, _, health_path, state in unpack_rows(self.reports):

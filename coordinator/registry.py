@@ -171,6 +171,15 @@ class Registry:
         if (worker := self.workers.get(worker_id)) is not None:
             self.watch.broken(worker, now)
 
+    def left_out(self, service: str, url: str, now: Now) -> str | None:
+        """An edge has stopped asking the worker that serves there: it is probed at once. Its id, None for nobody's.
+        An edge's word costs a live worker nothing but a probe."""
+        for worker in self.running(now).get(service, ()):
+            if worker.serves_at(service, url.rstrip("/")):
+                self.watch.broken(worker, now)
+                return worker.worker_id
+        return None
+
     def observed(self, worker_id: str, load: float, now: Now) -> None:
         """What a proxy sees of a worker's load; it is good for half a minute."""
         self.advance(now)

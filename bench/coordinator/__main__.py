@@ -29,7 +29,7 @@ ON_SOCKETS: dict[str, Callable[[Coordinator], Awaitable[dict[str, float]]]] = {
 async def _measure(name: str) -> dict[str, float]:
     cores = choose_cores()
     with pinned(cores.load):
-        async with coordinator(cores.proxy, API_KEY="bench", COORDINATOR_DIAL_BACK="false") as target:
+        async with coordinator(cores.proxy, API_KEY="bench") as target:
             return await ON_SOCKETS[name](target)
 
 

@@ -15,6 +15,7 @@ from coordinator.agent.probe import address_towards, load
 from coordinator.agent.services import Services
 from coordinator.agent.settings import EVERY_ADDRESS, AgentSettings
 from edgeproxy.cluster.client import CoordinatorClient
+from edgeproxy.cluster.homes.configured import account_of, client_of
 from edgeproxy.cluster.urls import worker_url
 from edgeproxy.runtime.environment import ConfigurationError, reveal
 from edgeproxy.runtime.reaper import is_init, reap_orphans
@@ -32,13 +33,25 @@ def run(settings: AgentSettings) -> int:
         return runner.run(_run(settings, descriptions))
 
 
+def _client(settings: AgentSettings) -> CoordinatorClient:
+    signer = signer_of(settings)
+    return client_of(
+        settings.coordinator_url,
+        reveal(settings.api_key),
+        who=signer.public.hex(),
+        roots=settings.trust,
+        path=settings.coordinators,
+        signer=signer,
+        timeout=ASK_TIMEOUT,
+        kv=account_of(settings.kv_account, settings.kv_namespace, reveal(settings.kv_token), settings.kv_api),
+    )
+
+
 async def _run(settings: AgentSettings, descriptions: Descriptions) -> int:
     stop = asyncio.Event()
     load()  # measures from here on
     async with (
-        CoordinatorClient(
-            settings.coordinator_url, reveal(settings.api_key), ASK_TIMEOUT, signer_of(settings)
-        ) as client,
+        _client(settings) as client,
         aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar(), trust_env=False) as session,
     ):
         services = Services(

@@ -19,6 +19,8 @@ from edgeproxy.cluster import proof
 from edgeproxy.cluster.messages import (
     Challenge,
     Changes,
+    EdgeReport,
+    EdgeReportAnswer,
     Heartbeat,
     HeartbeatAnswer,
     Observations,
@@ -41,9 +43,10 @@ Answer = TypeVar("Answer", bound=BaseModel)
 class CoordinatorError(Exception):
     """The coordinator could not be asked (`status` None) or did not do what was asked (its HTTP status)."""
 
-    def __init__(self, status: int | None, message: str) -> None:
+    def __init__(self, status: int | None, message: str, known_life: int | None = None) -> None:
         super().__init__(message)
         self.status = status
+        self.known_life = known_life
         self.message = message
 
 
@@ -100,9 +103,13 @@ class CoordinatorClient:
         return self.urls[self._preferred]
 
     async def register(self, registration: Registration) -> RegistrationAnswer:
-        body = _dump(registration)
-        headers = await self._signature(body)
-        _, _, content = await self._ask("POST", "/api/worker/register", body, headers)
+        try:
+            content = await self._register(registration)
+        except CoordinatorError as error:
+            if error.status != 409 or error.known_life is None or self._signer is None:
+                raise
+            self._signer.outlive(error.known_life)
+            content = await self._register(registration)
         answer = _parse(RegistrationAnswer, content)
         if self._signer is not None:
             try:
@@ -111,11 +118,24 @@ class CoordinatorClient:
                 raise CoordinatorError(None, f"{self.url} is not to be trusted: {error}") from None
         return answer
 
+    async def _register(self, registration: Registration) -> bytes:
+        if self._signer is not None:
+            registration = registration.model_copy(update={"life": self._signer.next_life()})
+        body = _dump(registration)
+        headers = await self._signature(body)
+        _, _, content = await self._ask("POST", "/api/worker/register", body, headers)
+        return content
+
     async def heartbeat(self, heartbeat: Heartbeat) -> HeartbeatAnswer:
         """CoordinatorError with status 404: the coordinator does not know the worker, register again."""
         body = _dump(heartbeat)
         _, _, content = await self._ask("POST", "/api/worker/heartbeat", body, self._proof(proof.HEARTBEAT, body))
         return _parse(HeartbeatAnswer, content)
+
+    async def report(self, report: EdgeReport) -> EdgeReportAnswer:
+        """CoordinatorError with status 404 or 405: the coordinator is older than such reports."""
+        _, _, body = await self._ask("POST", "/api/edge/report", _dump(report))
+        return _parse(EdgeReportAnswer, body)
 
     async def unregister(self, worker_id: str) -> None:
         path = f"/api/worker/unregister/{quote(worker_id, safe='')}"
@@ -254,7 +274,7 @@ def _raise_for_status(base: str, path: str, response: aiohttp.ClientResponse, co
     if 300 <= status < 400:
         where = response.headers.get("Location", "elsewhere")[:200]
         raise CoordinatorError(status, f"{base} redirects to {where}: give that URL as COORDINATOR_URL")
-    raise CoordinatorError(status, f"{base}{path} answered {status}: {_detail(content)}")
+    raise CoordinatorError(status, f"{base}{path} answered {status}: {_detail(content)}", _known_life(content))
 
 
 def _detail(content: bytes) -> str:
@@ -263,6 +283,15 @@ def _detail(content: bytes) -> str:
     except (orjson.JSONDecodeError, KeyError, TypeError):
         return "no detail given"
     return str(detail)[:300]
+
+
+def _known_life(content: bytes) -> int | None:
+    """Of a 409: the start of ours that others know, which is later than the one that we told."""
+    try:
+        known = orjson.loads(content)["incarnation"]
+    except (orjson.JSONDecodeError, KeyError, TypeError):
+        return None
+    return known if type(known) is int and 0 <= known < 2**53 - 1 else None
 
 
 def _dump(message: BaseModel) -> bytes:

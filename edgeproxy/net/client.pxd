@@ -4,7 +4,6 @@ from edgeproxy.http.request cimport RequestHead, parse_request
 from edgeproxy.net.edge cimport Edge
 from edgeproxy.net.upload cimport UploadingConnection
 from edgeproxy.proxy.exchange cimport Exchange
-from edgeproxy.proxy.pipeline cimport guard
 
 cdef int TUNNEL, UNTIL_END
 cdef long long NO_BODY
@@ -12,7 +11,7 @@ cdef long long NO_BODY
 cdef class ClientConnection(UploadingConnection):
     cdef public int requests
     cdef double last_begin
-    cdef bint pumping, skipped, lingering
+    cdef bint fresh, pumping, skipped, lingering
     cdef Py_ssize_t lingered
 
     cdef _pump(self)
@@ -21,3 +20,4 @@ cdef class ClientConnection(UploadingConnection):
     cdef _begin(self, RequestHead head, bytes rest)
     cdef _hold(self, bytes data)
     cpdef finish(self, Exchange exchange)
+    cpdef follow(self, Exchange exchange)

@@ -15,16 +15,16 @@ from edgeproxy.errors import (
     Fault,
     ProtocolError,
 )
-from edgeproxy.http.answer import PROBLEM, error_answer, options_answer, plain_answer
+from edgeproxy.http.answer import PROBLEM, error_answer, options_answer, plain_answer, preflight_answer
 from edgeproxy.http.framing import NO_BODY
 from edgeproxy.http.request import RequestHead, parse_request
 from edgeproxy.http.scan import head_end, tail
 from edgeproxy.net.edge import Edge
+from edgeproxy.net.proxy_header import may_begin, read_proxy_header
 from edgeproxy.net.upload import UploadingConnection
 from edgeproxy.policy.address import Networks, is_trusted
 from edgeproxy.proxy.caching import consult, stored_answer
 from edgeproxy.proxy.exchange import TUNNEL, UNTIL_END, Exchange
-from edgeproxy.proxy.pipeline import guard
 
 FIRST_REQUEST = 1.0
 """Seconds that a connection without a request has left when the process leaves: a round trip, and a busy client."""
@@ -34,12 +34,13 @@ class ClientConnection(UploadingConnection):
     """Between requests `exchange` is None. `requests` have begun so far, and after `last_begin` none is begun that
     is not its connection's last."""
 
-    __slots__ = ("last_begin", "lingered", "lingering", "pumping", "requests", "skipped")
+    __slots__ = ("fresh", "last_begin", "lingered", "lingering", "pumping", "requests", "skipped")
 
     def __init__(self, edge: Edge, trusted_proxies: Networks) -> None:
         UploadingConnection.__init__(self, edge)
         self.trusted = trusted_proxies  # the networks until the peer is known, then the verdict
         self.requests = 0
+        self.fresh = True  # nothing has been read yet
         self.last_begin = FOREVER
         self.pumping = False
         self.skipped = False  # an empty line before the request that is being read
@@ -53,19 +54,27 @@ class ClientConnection(UploadingConnection):
         edge = self.edge
         edge.clock.tick()
         peer = transport.get_extra_info("peername")
-        self.address = peer[0] if peer else "unix"
-        self.trusted = is_trusted(self.address, self.trusted)
-        self.forwarded = b"X-Forwarded-For: %b\r\nX-Forwarded-Proto: %b\r\n" % (
-            self.address.encode("ascii"),
-            edge.scheme,
-        )
+        address = peer[0] if peer else "unix"
+        self.trusted = is_trusted(address, self.trusted)
+        self.loop = edge.guard.loop_line
+        self._is_at(address)
         edge.clients.add(self)
+        if not edge.door.enter(self.source) or edge.guard.holds(self):
+            self.abort()  # an answer would cost more than it tells
         edge.counters.connections += 1
         edge.counters.open_connections += 1
         self.read_deadline = edge.clock.now + edge.limits.keep_alive
         self.last_begin = edge.clock.now + edge.limits.client_lifetime
         if edge.scheme == b"https":
             edge.departures.watch(self)  # its end is not told while we write, either
+
+    def _is_at(self, address: str) -> None:
+        """The client has this address, by its socket or by a trusted proxy's PROXY header."""
+        self.source = self.edge.guard.sources.of(address)
+        self.forwarded = b"X-Forwarded-For: %b\r\nX-Forwarded-Proto: %b\r\n" % (
+            address.encode("ascii"),
+            self.edge.scheme,
+        )
 
     def data_received(self, data: bytes) -> None:
         self.edge.clock.tick()
@@ -97,6 +106,7 @@ class ClientConnection(UploadingConnection):
     def connection_lost(self, exc: Exception | None) -> None:
         self.edge.clients.discard(self)
         self.edge.counters.open_connections -= 1
+        self.edge.door.leave(self.source)
         self.edge.departures.forget(self)
         self._left()
 
@@ -137,6 +147,9 @@ class ClientConnection(UploadingConnection):
 
     def _take_head(self) -> bool:
         """Begin the exchange whose head is at the front of the buffer; False while it is not all there."""
+        if self.fresh and self.trusted and not self._introduced():
+            return False
+        self.fresh = False
         data = self.buffer
         if not self.skipped and data.startswith(b"\r\n"):  # RFC 9112 section 2.2: one empty line is ignored
             self.skipped = True
@@ -154,6 +167,30 @@ class ClientConnection(UploadingConnection):
         self.skipped = False
         self._begin(head, tail(data, end + 4))
         return True
+
+    def _introduced(self) -> bool:
+        """Whether a trusted proxy has said who the client is, or says nothing of it, in a PROXY header."""
+        if not may_begin(self.buffer):
+            return True
+        try:
+            header = read_proxy_header(self.buffer)
+        except ProtocolError as error:
+            self._refuse(error.fault, str(error))
+            return False
+        if header is None:
+            self.read_deadline = min(self.read_deadline, self.edge.clock.now + self.edge.limits.head)
+            return False
+        address, size = header
+        self.buffer = self.buffer[size:]
+        self.fresh = False
+        if address:
+            self.edge.door.leave(self.source)
+            self._is_at(address)
+            self.trusted = False  # what follows is the client's own word
+            if not self.edge.door.enter(self.source) or self.edge.guard.holds(self):
+                self.abort()
+                return False
+        return bool(self.buffer)
 
     def _head_incomplete(self, data: bytes, end: int) -> None:
         if end >= 0 or len(data) > self.edge.limits.head_bytes + 3:  # all but the last byte of the empty line
@@ -180,9 +217,11 @@ class ClientConnection(UploadingConnection):
         if head.target == b"*":
             self._answer_options(exchange)
             return
-        fault = guard(exchange, edge.table)
+        fault = edge.guard.judge(exchange, edge.table)
         if fault is not None:
             self.answer(exchange, fault)
+        elif exchange.preflight:
+            self._answer_preflight(exchange)
         elif exchange.route.local is not None:
             self._answer_locally(exchange, exchange.route.local)
         elif edge.cache is None or not self._answer_from_cache(exchange, edge.cache):
@@ -192,6 +231,13 @@ class ClientConnection(UploadingConnection):
         exchange.status = 204
         exchange.close = exchange.close or not exchange.request_done or self.edge.draining
         self.write(options_answer(exchange.request_id, self.edge.date.line(self.edge.clock.now), exchange.close))
+        self.finish(exchange)
+
+    def _answer_preflight(self, exchange: Exchange) -> None:
+        exchange.status = 204
+        exchange.close = exchange.close or not exchange.request_done or self.edge.draining
+        date = self.edge.date.line(self.edge.clock.now)
+        self.write(preflight_answer(exchange.added, exchange.request_id, date, exchange.close))
         self.finish(exchange)
 
     def _answer_locally(self, exchange: Exchange, body: bytes) -> None:
@@ -205,6 +251,7 @@ class ClientConnection(UploadingConnection):
                 self.edge.date.line(self.edge.clock.now),
                 exchange.close,
                 exchange.head.method == b"HEAD",
+                exchange.added,
             )
         )
         self.finish(exchange)
@@ -247,6 +294,7 @@ class ClientConnection(UploadingConnection):
                 self.edge.date.line(self.edge.clock.now),
                 exchange.close,
                 exchange.head.method == b"HEAD",
+                exchange.added,
             )
         )
         self.finish(exchange)
@@ -262,6 +310,9 @@ class ClientConnection(UploadingConnection):
         self.read_deadline = self.edge.clock.now + self.edge.limits.keep_alive
         if self.buffer or not self.reading:
             self._pump()
+
+    def follow(self, exchange: Exchange) -> None:
+        self.exchange = exchange
 
     def break_off(self, exchange: Exchange, fault: Fault) -> None:
         """The client must see that the answer is not whole: too few bytes, no last chunk, or a reset where only
@@ -295,6 +346,8 @@ class ClientConnection(UploadingConnection):
     def _refuse(self, fault: Fault, detail: str) -> None:
         """Bytes that are no request: say so, then close so that the answer can be read."""
         self.edge.counters.fault(fault.name)
+        if fault.violation:
+            self.edge.guard.violated(self.source)
         request_id = self.edge.new_request_id()
         date = self.edge.date.line(self.edge.clock.now)
         self.write(error_answer(fault, detail, request_id, PROBLEM, date, close=True, to_head=False))

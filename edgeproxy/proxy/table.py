@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from edgeproxy.http.answer import PROBLEM
-from edgeproxy.policy.balance import Strategy
+from edgeproxy.policy.affinity import KeyReader
+from edgeproxy.policy.balance.base import Strategy
+from edgeproxy.policy.rules import PLAIN_ROUTE, RoutePolicy
+from edgeproxy.policy.traffic import Traffic
 from edgeproxy.policy.worker import Worker
 from edgeproxy.telemetry.counters import RouteCounts
 
@@ -14,14 +17,30 @@ REPLAY_BYTES = 1024 * 1024
 
 
 class Pool:
-    """Equal workers and the strategy that chooses among them."""
+    """Equal workers and the strategy that chooses among them.
 
-    __slots__ = ("name", "strategy", "workers")
+    `traffic` lives longer than the pool: as long as the process. `reader` finds the key of a request by which the
+    strategy keeps like ones together; with `reads_body`, in the first bytes of its body.
+    """
 
-    def __init__(self, name: str, workers: Sequence[Worker], strategy: Strategy) -> None:
+    __slots__ = ("name", "reader", "reads_body", "strategy", "traffic", "workers")
+
+    def __init__(
+        self,
+        name: str,
+        workers: Sequence[Worker],
+        strategy: Strategy,
+        traffic: Traffic | None = None,
+        reader: KeyReader | None = None,
+        *,
+        reads_body: bool = False,
+    ) -> None:
         self.name = name
         self.workers = list(workers)
         self.strategy = strategy
+        self.traffic = traffic or Traffic()
+        self.reader = reader
+        self.reads_body = reads_body
 
 
 class Route:
@@ -31,10 +50,21 @@ class Route:
     to the worker and without query, whose POST may be repeated, since it only costs compute (RFC 9110 section
     9.2.2). `trusted` upstreams may send fields that speak for the whole site. `local` is the body of an answer
     that needs no worker. `replay_bytes` of a request body are kept for another attempt; a larger one is sent once.
-    `counts` live longer than the route: as long as the process.
+    `policy` is what is asked of them before they go on. `counts` live longer than the route: as long as the process.
     """
 
-    __slots__ = ("counts", "dialect", "idempotent", "local", "name", "pool", "replay_bytes", "strip", "trusted")
+    __slots__ = (
+        "counts",
+        "dialect",
+        "idempotent",
+        "local",
+        "name",
+        "policy",
+        "pool",
+        "replay_bytes",
+        "strip",
+        "trusted",
+    )
 
     def __init__(
         self,
@@ -47,6 +77,7 @@ class Route:
         idempotent: frozenset[bytes] = frozenset(),
         trusted: bool = False,
         local: bytes | None = None,
+        policy: RoutePolicy = PLAIN_ROUTE,
         replay_bytes: int = REPLAY_BYTES,
     ) -> None:
         self.name = name
@@ -57,6 +88,7 @@ class Route:
         self.idempotent = idempotent
         self.trusted = trusted
         self.local = local
+        self.policy = policy
         self.replay_bytes = replay_bytes
 
 
@@ -85,7 +117,7 @@ class Table:
         """The route of a path without its query."""
         if self.everything is not None:
             return self.everything
-        if path.startswith(_SERVICE):
+        if self.services and path.startswith(_SERVICE):
             end = path.find(b"/", len(_SERVICE))
             return self.services.get(path[len(_SERVICE) :] if end < 0 else path[len(_SERVICE) : end], self.nowhere)
         route = self.exact.get(path)

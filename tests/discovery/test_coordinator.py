@@ -174,11 +174,15 @@ async def test_an_empty_list_of_an_older_coordinator_keeps_the_last_for_at_most_
     assert seen.hosts() == []
 
 
-async def test_an_empty_list_of_a_settled_coordinator_is_true_at_once(seen: Seen) -> None:
+async def test_an_empty_list_keeps_the_last_good_one_for_its_time(seen: Seen) -> None:
+    """Whoever says it: health checks drop those who are gone, and a list that lost all at once is more likely wrong."""
     fake = FakeCoordinator(old("a", "notes-coa"))
-    src = source(fake, seen)
+    src = source(fake, seen, ttl_s=0.2)
     await src.refresh()
     fake.say(settled=True)
+    await src.refresh()
+    assert seen.hosts() == ["a"]
+    await asyncio.sleep(0.25)
     await src.refresh()
     assert seen.hosts() == []
 
