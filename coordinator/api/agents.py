@@ -142,7 +142,14 @@ def answered(handler: Handler, state: State, call: Call) -> Reply:
     try:
         return handler(state, call)
     except Problem as problem:
+        note_refusal(state, problem)
         return problem.reply()
+
+
+def note_refusal(state: State, problem: Problem) -> None:
+    """For the metrics: who may not, or asks too often."""
+    if problem.status in (401, 403, 429):
+        state.counts["refused"] += 1
 
 
 def _urls(reports: list[ServiceReport] | None) -> list[str]:

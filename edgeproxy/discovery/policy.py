@@ -96,15 +96,26 @@ class PolicyWatch:
         self._tell({"type": "jwks", "keys": keys})
 
 
+def _beginning(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(MAX_JWKS + 1)
+
+
 async def _published(part: TokenPart) -> dict[str, Any]:
     """The key set, unchecked; ValueError where it is no JSON object or too long."""
     if part.jwks_file is not None:
-        content = (await asyncio.to_thread(Path(part.jwks_file).read_bytes))[: MAX_JWKS + 1]
+        content = await asyncio.to_thread(_beginning, Path(part.jwks_file))
     else:
         timeout = aiohttp.ClientTimeout(total=10)
-        async with aiohttp.ClientSession(timeout=timeout) as session, session.get(str(part.jwks_url)) as answer:
-            answer.raise_for_status()
-            content = await answer.content.read(MAX_JWKS + 1)
+        async with (
+            aiohttp.ClientSession(timeout=timeout) as session,
+            session.get(str(part.jwks_url), allow_redirects=False) as answer,  # it could lead to where it is not safe
+        ):
+            if answer.status != 200:
+                raise ValueError(f"the answer was {answer.status}")
+            content = b""
+            while len(content) <= MAX_JWKS and (piece := await answer.content.readany()):
+                content += piece
     if len(content) > MAX_JWKS:
         raise ValueError("the key set is too long")
     keys = orjson.loads(content)

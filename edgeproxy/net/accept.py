@@ -11,6 +11,13 @@ import socket
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from edgeproxy.runtime.logs import get_logger
+
+AGAIN = 1.0
+"""Seconds until a door that could not be opened is tried again: descriptors may have come free."""
+
+log = get_logger(__name__)
+
 
 class Accepting:
     def __init__(
@@ -41,6 +48,9 @@ class Accepting:
         if self._resuming is not None:
             self._resuming.cancel()
             self._resuming = None
+        self._close()
+
+    def _close(self) -> None:
         servers, self._servers = self._servers, []
         for server in servers:
             server.close()
@@ -50,5 +60,12 @@ class Accepting:
             self._resuming = self._loop.create_task(self._resume())
 
     async def _resume(self) -> None:
-        await self.begin()
+        while True:
+            try:
+                await self.begin()
+                break
+            except OSError as error:
+                self._close()
+                log.warning("cannot accept connections again yet", reason=error.strerror)
+                await asyncio.sleep(AGAIN)
         self._resuming = None

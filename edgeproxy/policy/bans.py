@@ -47,8 +47,8 @@ class Bans:
             return True
         length = FIRST_BAN * NANO
         remembered = self._table.level(source.key, _REMEMBERED)
-        if remembered > now:
-            length = min(LONGEST_BAN * NANO, 2 * (remembered - until) // _MEMORY)
+        if remembered > now:  # where only the end was forgotten, the length is not known any more
+            length = min(LONGEST_BAN * NANO, 2 * (remembered - until) // _MEMORY if until else 2 * length)
         self._table.put(source.key, _UNTIL, now, now + length)
         self._table.put(source.key, _REMEMBERED, now, now + length + _MEMORY * length)
         self._lift_horizon(now + length)
