@@ -164,11 +164,11 @@ def _federating(
     work = [shell.run()]
     if (url := reveal(settings.shared_store_url)) is not None:
         work.append(_sharing(url, settings.site, shell, registry))
-    token = reveal(settings.kv_token)
-    if token is None or settings.federation is None or shell.roster.role != "primary":
+    kv = settings.kv
+    if kv is None or settings.federation is None or shell.roster.role != "primary":
         return work
     ledger = settings.federation.with_name("kv-budget.json")
-    store = Store(shell.session, settings.kv_account, settings.kv_namespace, token, settings.kv_api)
+    store = Store(shell.session, kv.account, kv.namespace, kv.token, kv.api)
     return [*work, Keeper(store, shell.roster, ledger).run()]
 
 

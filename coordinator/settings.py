@@ -9,7 +9,7 @@ from pydantic import AfterValidator, Field, SecretStr, field_validator, model_va
 
 from coordinator.identity.gate import Caller
 from edgeproxy.cluster.client import base_urls
-from edgeproxy.cluster.homes.budget import API as KV_API
+from edgeproxy.cluster.homes.settings import KvSettings
 from edgeproxy.cluster.urls import worker_url
 from edgeproxy.runtime.environment import CommaList, EnvironmentSettings
 
@@ -44,7 +44,7 @@ def unsigned_from(places: tuple[str, ...]) -> Callable[[Caller], bool]:
     return accepts
 
 
-class CoordinatorSettings(EnvironmentSettings):
+class CoordinatorSettings(KvSettings):
     """`coordinator serve`. Refuses to be reachable by others while anybody could join."""
 
     known: ClassVar[frozenset[str]] = frozenset(  # the agent's and the tables'
@@ -139,15 +139,10 @@ class CoordinatorSettings(EnvironmentSettings):
     site: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,64}$")] = Field(
         "main", validation_alias="COORDINATOR_SITE", description="name of the site in that store"
     )
-    kv_account: str = Field("", validation_alias="CLOUDFLARE_ACCOUNT_ID", description="of the emergency store (KV)")
-    kv_namespace: str = Field("", validation_alias="CLOUDFLARE_KV_NAMESPACE_ID", description="of the emergency store")
     kv_token: SecretStr | None = Field(
         None,
         validation_alias="CLOUDFLARE_API_TOKEN",
         description="may write that namespace; with it a primary keeps a copy of the list there",
-    )
-    kv_api: Annotated[str, AfterValidator(worker_url)] = Field(
-        KV_API, validation_alias="CLOUDFLARE_API_URL", description="where Cloudflare's API is"
     )
     drain: float = Field(
         10.0,

@@ -19,7 +19,7 @@ from edgeproxy.admin.metrics import ProcessCounts, exposition
 from edgeproxy.cache.store import Store
 from edgeproxy.clock import Clock, monotonic
 from edgeproxy.cluster.client import CoordinatorClient
-from edgeproxy.cluster.homes.configured import account_of, client_of
+from edgeproxy.cluster.homes.configured import client_of
 from edgeproxy.cluster.services import SERVICES
 from edgeproxy.discovery.coordinator import CoordinatorSource
 from edgeproxy.discovery.feed import ChangeFeed
@@ -161,7 +161,7 @@ class Host:
                 who=f"{socket.gethostname()}:{settings.port}",
                 roots=settings.trust,
                 path=settings.coordinators,
-                kv=account_of(settings.kv_account, settings.kv_namespace, reveal(settings.kv_token), settings.kv_api),
+                kv=settings.kv,
             )
         except ValueError as error:
             raise ConfigurationError(f"COORDINATOR_URL: {error}") from None

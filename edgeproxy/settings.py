@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self, TypeVar
 
 from pydantic import BeforeValidator, Field, SecretStr, field_validator, model_validator
 
-from edgeproxy.cluster.homes.budget import API
+from edgeproxy.cluster.homes.settings import HomesSettings
 from edgeproxy.http.bounds import Bounds
 from edgeproxy.net.limits import Limits
 from edgeproxy.policy.affinity import session_reader
@@ -18,30 +17,18 @@ from edgeproxy.policy.balance import STRATEGIES
 from edgeproxy.policy.cors import origin
 from edgeproxy.policy.notation import parse_limits
 from edgeproxy.policy.reach import ANY, AUTO
+from edgeproxy.policy.sizes import size
 from edgeproxy.runtime.cpu import usable_cores
-from edgeproxy.runtime.environment import CommaList, EnvironmentSettings
+from edgeproxy.runtime.environment import CommaList
 
 PREFIX = "EDGEPROXY_"
 
-_SIZE = re.compile(r"([0-9]{1,15})\s*(B|KiB|MiB|GiB)?", re.IGNORECASE)
-_UNITS = {"b": 1, "kib": 1024, "mib": 1024**2, "gib": 1024**3}
-
-
-def _size(value: object) -> object:
-    if not isinstance(value, str):
-        return value
-    match = _SIZE.fullmatch(value.strip())
-    if match is None:
-        raise ValueError("must be a size such as 100MiB")
-    return int(match[1]) * _UNITS[(match[2] or "B").lower()]
-
-
-Size = Annotated[int, BeforeValidator(_size)]
+Size = Annotated[int, BeforeValidator(size)]
 """Bytes; `64KiB`, `100MiB`, `1GiB` in the environment."""
 
 
 def _size_or_off(value: object) -> object:
-    return 0 if isinstance(value, str) and value.strip().lower() == "off" else _size(value)
+    return 0 if isinstance(value, str) and value.strip().lower() == "off" else size(value)
 
 
 CacheSize = Annotated[int, BeforeValidator(_size_or_off), Field(ge=0)]
@@ -62,7 +49,7 @@ def _field(default: Any, variable: str, meaning: str, **rules: Any) -> Any:
     return Field(default, validation_alias=PREFIX + variable, description=meaning, **rules)
 
 
-class ProxySettings(EnvironmentSettings):
+class ProxySettings(HomesSettings):
     """`edgeproxy serve`."""
 
     known = frozenset({"EDGEPROXY_PURE"})  # read before any setting: run interpreted
@@ -83,26 +70,6 @@ class ProxySettings(EnvironmentSettings):
         validation_alias="COORDINATOR_URL",
         description="where the worker list comes from; a comma list is tried in its order",
     )
-    trust: CommaList = Field(
-        (),
-        validation_alias="COORDINATOR_TRUST",
-        description="comma list of the operator's root keys: then the nearest coordinator of the signed list is asked",
-    )
-    coordinators: Path | None = Field(
-        None,
-        validation_alias="COORDINATOR_LIST",
-        description="file of the last good list of coordinators; default: in the state directory",
-    )
-    kv_account: str = Field(
-        "", validation_alias="CLOUDFLARE_ACCOUNT_ID", description="of the emergency store (Workers KV) of the list"
-    )
-    kv_namespace: str = Field("", validation_alias="CLOUDFLARE_KV_NAMESPACE_ID", description="of the emergency store")
-    kv_token: SecretStr | None = Field(
-        None,
-        validation_alias="CLOUDFLARE_API_TOKEN",
-        description="may read that namespace; it is looked into when no coordinator answers",
-    )
-    kv_api: str = Field(API, validation_alias="CLOUDFLARE_API_URL", description="where Cloudflare's API is")
     api_key: SecretStr | None = Field(
         None, validation_alias="API_KEY", description="key shown to the coordinator, where it wants one"
     )

@@ -15,7 +15,7 @@ from coordinator.agent.probe import address_towards, load
 from coordinator.agent.services import Services
 from coordinator.agent.settings import EVERY_ADDRESS, AgentSettings
 from edgeproxy.cluster.client import CoordinatorClient
-from edgeproxy.cluster.homes.configured import account_of, client_of
+from edgeproxy.cluster.homes.configured import client_of
 from edgeproxy.cluster.urls import worker_url
 from edgeproxy.runtime.environment import ConfigurationError, reveal
 from edgeproxy.runtime.reaper import is_init, reap_orphans
@@ -43,7 +43,7 @@ def _client(settings: AgentSettings) -> CoordinatorClient:
         path=settings.coordinators,
         signer=signer,
         timeout=ASK_TIMEOUT,
-        kv=account_of(settings.kv_account, settings.kv_namespace, reveal(settings.kv_token), settings.kv_api),
+        kv=settings.kv,
     )
 
 

@@ -7,10 +7,10 @@ from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 
 from coordinator.settings import CoordinatorSettings
 from edgeproxy.cluster.client import base_urls
-from edgeproxy.cluster.homes.budget import API
+from edgeproxy.cluster.homes.settings import HomesSettings
 from edgeproxy.cluster.messages import WorkerId
 from edgeproxy.cluster.urls import worker_url
-from edgeproxy.runtime.environment import CommaList, EnvironmentSettings
+from edgeproxy.runtime.environment import CommaList
 from edgeproxy.runtime.sockets import Bind
 
 PREFIXES: Final = ("AGENT_", "COORDINATOR_")
@@ -38,7 +38,7 @@ def _lower(value: object) -> object:
     return value.lower() if isinstance(value, str) else value
 
 
-class AgentSettings(EnvironmentSettings):
+class AgentSettings(HomesSettings):
     """`coordinator agent`."""
 
     known: ClassVar[frozenset[str]] = frozenset({*CoordinatorSettings.variables(), "COORDINATOR_CONFIG"})
@@ -49,27 +49,6 @@ class AgentSettings(EnvironmentSettings):
         description="where to register; of a comma list the first that answers",
     )
     api_key: SecretStr | None = Field(None, validation_alias="API_KEY", description="the fleet's join secret")
-    trust: CommaList = Field(
-        (),
-        validation_alias="COORDINATOR_TRUST",
-        description="comma list of the operator's root keys: then the nearest coordinator of the signed list is used, "
-        "and another when it dies",
-    )
-    coordinators: Path | None = Field(
-        None,
-        validation_alias="COORDINATOR_LIST",
-        description="file of the last good list of coordinators; default: in the state directory",
-    )
-    kv_account: str = Field(
-        "", validation_alias="CLOUDFLARE_ACCOUNT_ID", description="of the emergency store (Workers KV) of the list"
-    )
-    kv_namespace: str = Field("", validation_alias="CLOUDFLARE_KV_NAMESPACE_ID", description="of the emergency store")
-    kv_token: SecretStr | None = Field(
-        None,
-        validation_alias="CLOUDFLARE_API_TOKEN",
-        description="may read that namespace; it is looked into when no coordinator answers",
-    )
-    kv_api: str = Field(API, validation_alias="CLOUDFLARE_API_URL", description="where Cloudflare's API is")
     worker_type: Annotated[WorkerChoice, BeforeValidator(_lower)] = Field(
         "auto", validation_alias="WORKER_TYPE", description="gpu, cpu, storage or edge; auto: found out"
     )

@@ -228,33 +228,33 @@ class ClientConnection(UploadingConnection):
             edge.forwarder.start(exchange)
 
     def _answer_options(self, exchange: Exchange) -> None:
-        exchange.status = 204
-        exchange.close = exchange.close or not exchange.request_done or self.edge.draining
-        self.write(options_answer(exchange.request_id, self.edge.date.line(self.edge.clock.now), exchange.close))
-        self.finish(exchange)
+        self._conclude(exchange, 204)
+        self._end(exchange, options_answer(exchange.request_id, self._date(), exchange.close))
 
     def _answer_preflight(self, exchange: Exchange) -> None:
-        exchange.status = 204
-        exchange.close = exchange.close or not exchange.request_done or self.edge.draining
-        date = self.edge.date.line(self.edge.clock.now)
-        self.write(preflight_answer(exchange.added, exchange.request_id, date, exchange.close))
-        self.finish(exchange)
+        self._conclude(exchange, 204)
+        self._end(exchange, preflight_answer(exchange.added, exchange.request_id, self._date(), exchange.close))
 
     def _answer_locally(self, exchange: Exchange, body: bytes) -> None:
-        exchange.status = 200
-        exchange.close = exchange.close or not exchange.request_done or self.edge.draining
-        self.write(
-            plain_answer(
-                body,
-                b"application/json",
-                exchange.request_id,
-                self.edge.date.line(self.edge.clock.now),
-                exchange.close,
-                exchange.head.method == b"HEAD",
-                exchange.added,
-            )
+        self._conclude(exchange, 200)
+        to_head = exchange.head.method == b"HEAD"
+        date, kind = self._date(), b"application/json"
+        self._end(
+            exchange,
+            plain_answer(body, kind, exchange.request_id, date, exchange.close, to_head, exchange.added),
         )
+
+    def _conclude(self, exchange: Exchange, status: int) -> None:
+        """The answer is the edge's own."""
+        exchange.status = status
+        exchange.close = exchange.close or not exchange.request_done or self.edge.draining
+
+    def _end(self, exchange: Exchange, answer: bytes) -> None:
+        self.write(answer)
         self.finish(exchange)
+
+    def _date(self) -> bytes:
+        return self.edge.date.line(self.edge.clock.now)
 
     def _answer_from_cache(self, exchange: Exchange, cache: Store) -> bool:
         edge = self.edge
@@ -283,21 +283,18 @@ class ClientConnection(UploadingConnection):
 
     def answer(self, exchange: Exchange, fault: Fault, detail: str = "") -> None:
         exchange.fault = fault
-        exchange.status = fault.status
-        exchange.close = exchange.close or not exchange.request_done or self.edge.draining
-        self.write(
-            error_answer(
-                fault,
-                detail,
-                exchange.request_id,
-                exchange.route.dialect,
-                self.edge.date.line(self.edge.clock.now),
-                exchange.close,
-                exchange.head.method == b"HEAD",
-                exchange.added,
-            )
+        self._conclude(exchange, fault.status)
+        answer = error_answer(
+            fault,
+            detail,
+            exchange.request_id,
+            exchange.route.dialect,
+            self._date(),
+            exchange.close,
+            exchange.head.method == b"HEAD",
+            exchange.added,
         )
-        self.finish(exchange)
+        self._end(exchange, answer)
 
     def finish(self, exchange: Exchange) -> None:
         self.end_bulk()
@@ -349,8 +346,7 @@ class ClientConnection(UploadingConnection):
         if fault.violation:
             self.edge.guard.violated(self.source)
         request_id = self.edge.new_request_id()
-        date = self.edge.date.line(self.edge.clock.now)
-        self.write(error_answer(fault, detail, request_id, PROBLEM, date, close=True, to_head=False))
+        self.write(error_answer(fault, detail, request_id, PROBLEM, self._date(), close=True, to_head=False))
         self._close(unread=True)
 
     def _close(self, unread: bool) -> None:

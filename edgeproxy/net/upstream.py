@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from base64 import b64encode
-from hashlib import sha1
 from typing import Any
 
 from edgeproxy.clock import FOREVER
@@ -21,6 +19,7 @@ from edgeproxy.http.body import BodyReader
 from edgeproxy.http.framing import NO_BODY
 from edgeproxy.http.response import ResponseHead, parse_response
 from edgeproxy.http.scan import head_end, tail
+from edgeproxy.http.websocket import accept_of
 from edgeproxy.net.bulk import BULK_BYTES, SOURCE_ENDED, WHOLE, able, has_more
 from edgeproxy.net.connection import Connection
 from edgeproxy.net.edge import Edge
@@ -41,7 +40,6 @@ from edgeproxy.proxy.relay import (
 UNASKED = "upstream_unasked"
 """Counted where a worker says more than it was asked: it is hostile, broken, or answers somebody else."""
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
-_WEBSOCKET_GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # RFC 6455 section 1.3
 
 
 class UpstreamConnection(PooledConnection):
@@ -348,8 +346,7 @@ class UpstreamConnection(PooledConnection):
     def _switch(self, exchange: Exchange, head: ResponseHead, rest: bytes) -> None:
         """101 only to one who asked, and only if the worker has understood the asking (RFC 6455 section 4.1)."""
         key = exchange.head.websocket_key
-        accept = b64encode(sha1(key + _WEBSOCKET_GUID).digest())
-        if not key or head.upgrade.lower() != b"websocket" or head.websocket_accept != accept:
+        if not key or head.upgrade.lower() != b"websocket" or head.websocket_accept != accept_of(key):
             raise ProtocolError(BAD_RESPONSE, "101 without a matching handshake")
         self.worker.heard(self.edge.clock.now)
         self.edge.forwarder.answering(exchange, head)

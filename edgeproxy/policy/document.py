@@ -26,11 +26,11 @@ services_claim = "services"
 
 from __future__ import annotations
 
-import re
 import tomllib
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Annotated, Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
@@ -39,22 +39,10 @@ from edgeproxy.policy.keys import Caller
 from edgeproxy.policy.notation import parse_limits
 from edgeproxy.policy.rules import CREDENTIALS, RoutePolicy
 from edgeproxy.policy.shed import PRIORITIES
+from edgeproxy.policy.sizes import size
 from edgeproxy.policy.tokens import ALGORITHMS
 
 MAX_KEYS = 20_000
-
-_SIZE = re.compile(r"([0-9]{1,15})\s*(B|KiB|MiB|GiB)?", re.IGNORECASE)
-_UNITS = {"b": 1, "kib": 1024, "mib": 1024**2, "gib": 1024**3}
-
-
-def size(value: object) -> object:
-    """`64KiB`, `100MiB`, `1GiB` as bytes."""
-    if not isinstance(value, str):
-        return value
-    match = _SIZE.fullmatch(value.strip())
-    if match is None:
-        raise ValueError("must be a size such as 100MiB")
-    return int(match[1]) * _UNITS[(match[2] or "B").lower()]
 
 
 def _rate(value: str) -> str:
@@ -121,9 +109,15 @@ class TokenPart(_Part):
     def _has_one_place(self) -> Self:
         if (self.jwks_url is None) == (self.jwks_file is None):
             raise ValueError("name either jwks_url or jwks_file")
-        if self.jwks_url is not None and not self.jwks_url.startswith(("https://", "http://127.0.0.1", "http://[::1]")):
+        if self.jwks_url is not None and not _is_safe(self.jwks_url):
             raise ValueError("jwks_url must be https: whoever can change those keys can make tokens")
         return self
+
+
+def _is_safe(url: str) -> bool:
+    """Whether nobody on the way can change what comes from there."""
+    parts = urlsplit(url)
+    return parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in ("127.0.0.1", "::1"))
 
 
 class Document(_Part):

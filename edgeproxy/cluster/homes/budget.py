@@ -7,7 +7,6 @@ and a coordinator that starts again and again must not spend it.
 from dataclasses import dataclass
 from typing import Final
 
-API: Final = "https://api.cloudflare.com/client/v4"
 MOST: Final = 96  # a day
 GAP: Final = 86_400 / MOST + 10  # seconds between two writes, so that no 24 hours see more than MOST
 

@@ -11,9 +11,10 @@ from typing import Final, Self
 import aiohttp
 
 from edgeproxy.cluster.client import CoordinatorClient, CoordinatorError
+from edgeproxy.cluster.homes.account import Account
 from edgeproxy.cluster.homes.failover import RETRY, Failover
 from edgeproxy.cluster.homes.finder import Finder
-from edgeproxy.cluster.homes.kv import Account, Store
+from edgeproxy.cluster.homes.kv import Store
 from edgeproxy.cluster.messages import Heartbeat, HeartbeatAnswer, Registration, RegistrationAnswer
 from edgeproxy.cluster.signer import Signer
 from edgeproxy.runtime.tasks import hold

@@ -5,10 +5,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from edgeproxy.cluster.client import CoordinatorClient, base_urls
-from edgeproxy.cluster.homes.budget import API
+from edgeproxy.cluster.homes.account import Account
 from edgeproxy.cluster.homes.client import HomesClient
 from edgeproxy.cluster.homes.finder import Finder
-from edgeproxy.cluster.homes.kv import Account
 from edgeproxy.cluster.signer import Signer
 
 
@@ -29,11 +28,6 @@ def client_of(
     seeds = base_urls(urls if isinstance(urls, str) else ",".join(urls))
     finder = Finder(who, seeds, frozenset(roots), path or default_path())
     return HomesClient(finder, api_key, signer, kv=kv)
-
-
-def account_of(account: str, namespace: str, token: str | None, api: str = API) -> Account | None:
-    """None unless all of it is set."""
-    return Account(account, namespace, token, api) if account and namespace and token else None
 
 
 def default_path() -> Path:

@@ -13,21 +13,11 @@ import aiohttp
 import orjson
 from yarl import URL
 
-from edgeproxy.cluster.homes.budget import API
+from edgeproxy.cluster.homes.account import API
 
 KEY: Final = "edgeproxy-coordinators"
 TIMEOUT: Final = 10.0
 MAX_VALUE: Final = 1024 * 1024
-
-
-@dataclass(frozen=True, slots=True)
-class Account:
-    """Where the store is, and the token that opens it; of an agent or an edge it need only read."""
-
-    account: str
-    namespace: str
-    token: str
-    api: str = API
 
 
 class StoreError(Exception):

@@ -6,15 +6,17 @@ from edgeproxy.policy.hashing cimport mix
 from edgeproxy.policy.worker cimport Worker
 
 cdef double _WHOLE
-cdef Py_ssize_t _FEW, _SLOTS, _DEPTH, _REFRESH
+cdef Py_ssize_t _FEW, _SETS, _WAYS, _DEPTH, _REFRESH
 
 cdef class Ranks:
     cdef unsigned long long[::1] _keys
     cdef int[::1] _best
     cdef list _workers
 
-    @cython.locals(at=Py_ssize_t)
+    @cython.locals(at=Py_ssize_t, first=Py_ssize_t)
     cdef Py_ssize_t find(self, list workers, unsigned long long key)
+    @cython.locals(at=Py_ssize_t, depth=Py_ssize_t)
+    cdef _make_room(self, Py_ssize_t first)
     @cython.locals(worker=Worker, rank=double, index=Py_ssize_t, place=Py_ssize_t)
     cdef _rank(self, list workers, unsigned long long key, Py_ssize_t at)
     cdef int best(self, Py_ssize_t at)

@@ -19,8 +19,9 @@ BOUND = 1.25
 _WHOLE = 2.0**64
 _FEW = 64
 """Workers up to which all are ranked each time."""
-_SLOTS = 4096
-"""Keys whose ranks are remembered, 100 KB a pool; two that meet in a slot cost each other a ranking."""
+_SETS = 1024
+_WAYS = 4
+"""Places of a set. 4096 keys are remembered, 100 KB a pool; the fifth of a set costs the oldest its place."""
 _DEPTH = 4
 """Ranks that are remembered; a key whose first four are all busy is placed by the others' strategy."""
 _REFRESH = 32
@@ -33,20 +34,30 @@ class Ranks:
     __slots__ = ("_best", "_keys", "_workers")
 
     def __init__(self) -> None:
-        self._keys = array("Q", bytes(8 * _SLOTS))
-        self._best = array("i", bytes(4 * _SLOTS * _DEPTH))
+        self._keys = array("Q", bytes(8 * _SETS * _WAYS))
+        self._best = array("i", bytes(4 * _SETS * _WAYS * _DEPTH))
         self._workers: list[Worker] | None = None
 
     def find(self, workers: list[Worker], key: int) -> int:
         """Where `best` has the first rank, the next behind it."""
         if workers is not self._workers:
             self._workers = workers
-            self._keys = array("Q", bytes(8 * _SLOTS))
-        at = mix(key) % _SLOTS
-        if self._keys[at] != key:
-            self._rank(workers, key, at * _DEPTH)
-            self._keys[at] = key
-        return at * _DEPTH
+            self._keys = array("Q", bytes(8 * _SETS * _WAYS))
+        first = mix(key) % _SETS * _WAYS
+        for at in range(first, first + _WAYS):
+            if self._keys[at] == key:
+                return at * _DEPTH
+        self._make_room(first)
+        self._rank(workers, key, first * _DEPTH)
+        self._keys[first] = key
+        return first * _DEPTH
+
+    def _make_room(self, first: int) -> None:
+        """At the first place of a set; the last one is forgotten."""
+        for at in range(first + _WAYS - 1, first, -1):
+            self._keys[at] = self._keys[at - 1]
+            for depth in range(_DEPTH):
+                self._best[at * _DEPTH + depth] = self._best[(at - 1) * _DEPTH + depth]
 
     def best(self, at: int) -> int:
         return self._best[at]
