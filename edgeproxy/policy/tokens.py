@@ -53,6 +53,10 @@ class Tokens:
             raise ValueError(f"not a JSON Web Key Set: {type(error).__name__}") from None
         self._verified.clear()
 
+    def known(self, token: bytes) -> Caller | None:
+        """The owner of a token that was verified before."""
+        return self._verified.get(token)
+
     def find(self, token: bytes, now: float) -> Caller | None:
         """The token's owner, or None for what is no valid token. One that has expired is its owner's still, who is
         told so."""

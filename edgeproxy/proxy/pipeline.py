@@ -223,8 +223,21 @@ class Guard:
             if caller is None and head.api_key and token:
                 caller = keyring.find(token)
         if caller is None and self.tokens is not None and token:
-            caller = self.tokens.find(token, self._clock.now)
+            caller = self.tokens.known(token)
+            if caller is None and not self._spent(exchange.source):  # a signature costs us more than its sender
+                caller = self.tokens.find(token, self._clock.now)
         return caller
+
+    def _spent(self, source: Source) -> bool:
+        """Whether the source has used up what a stranger may ask for."""
+        rules = self.rules
+        if self._limits is None or (rules.spares_local and source.local):
+            return False
+        now = int(self._clock.now * NANO)
+        for limit in rules.limits:  # noqa: SIM110  # as a loop it compiles to one
+            if self._limits.level(source.key, limit.salt) - now > limit.tolerance:
+                return True
+        return False
 
     def _applications(self, exchange: Exchange) -> bytes:
         """The Authorization line, unless it is our own key."""

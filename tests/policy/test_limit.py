@@ -122,10 +122,10 @@ def test_bans_grow_and_end(table: LimitTable, words: Words) -> None:
 
 def test_a_ban_whose_end_was_forgotten_is_doubled_once(table: LimitTable, words: Words) -> None:
     """The table forgets what is over first, and what is left does not say how long the ban was."""
-    [meter] = parse_limits("1/minute;burst=1", "ban")
+    [meter] = parse_limits("1/minute;burst=2", "ban")
     bans = Bans(table, words, 8, meter)
     source = Source("192.0.2.1", 77)
-    assert [bans.violated(source, START) for _ in range(2)] == [False, True]
+    assert [bans.violated(source, START) for _ in range(3)] == [False, False, True]
     over = START + FIRST_BAN * NANO
     [place] = [at for at in range(512, 512 + 2 * PLACES, 2) if words.load(at + 1) == over]
     assert words.swap(place, words.load(place), 0)

@@ -18,6 +18,7 @@ from edgeproxy.policy.limit import LimitTable, table_bytes
 from edgeproxy.policy.notation import parse_limits
 from edgeproxy.policy.rules import APPLICATION, PASS, RoutePolicy, Rules
 from edgeproxy.policy.shed import HIGH, LOW, Shed
+from edgeproxy.policy.tokens import Tokens
 from edgeproxy.policy.words import Words
 from edgeproxy.proxy.exchange import Exchange, Peer
 from edgeproxy.proxy.pipeline import Guard
@@ -59,6 +60,23 @@ def test_a_limit_comes_before_the_answer_to_a_wrong_key(limits: LimitTable) -> N
     strict = guard(Rules(keyring=KEYRING, limits=parse_limits("2/hour", "a")), limits=limits)
     assert [judged(strict)[0] for _ in range(3)] == [UNAUTHENTICATED, UNAUTHENTICATED, RATE_LIMITED]
     assert judged(strict, SHOWN)[0] is None
+
+
+def test_nobody_makes_us_verify_more_tokens_than_he_may_ask_for(limits: LimitTable) -> None:
+    """A signature costs more than all else that is asked of a request."""
+
+    class Counting(Tokens):
+        verified = 0
+
+        def find(self, token: bytes, now: float) -> Caller | None:
+            self.verified += 1
+            return super().find(token, now)
+
+    tokens = Counting(lambda: 0.0, algorithms=["ES256"])
+    strict = guard(Rules(limits=parse_limits("5/hour", "a")), limits=limits, tokens=tokens)
+    faults = [judged(strict, b"Authorization: Bearer a.b.c%d\r\n" % number)[0] for number in range(20)]
+    assert faults == [UNAUTHENTICATED] * 5 + [RATE_LIMITED] * 15
+    assert tokens.verified == 5
 
 
 def test_the_default_limit_spares_this_machine_alone(limits: LimitTable) -> None:
