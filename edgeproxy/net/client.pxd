@@ -2,16 +2,16 @@
 from edgeproxy.http.scan cimport head_end, tail
 from edgeproxy.http.request cimport RequestHead, parse_request
 from edgeproxy.net.edge cimport Edge
-from edgeproxy.net.upload cimport UploadingConnection
+from edgeproxy.net.introduced cimport IntroducedConnection
 from edgeproxy.proxy.exchange cimport Exchange
 
 cdef int TUNNEL, UNTIL_END
 cdef long long NO_BODY
 
-cdef class ClientConnection(UploadingConnection):
+cdef class ClientConnection(IntroducedConnection):
     cdef public int requests
     cdef double last_begin
-    cdef bint fresh, pumping, skipped, lingering
+    cdef bint pumping, skipped, lingering
     cdef Py_ssize_t lingered
 
     cdef _pump(self)

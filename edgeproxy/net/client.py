@@ -20,9 +20,8 @@ from edgeproxy.http.framing import NO_BODY
 from edgeproxy.http.request import RequestHead, parse_request
 from edgeproxy.http.scan import head_end, tail
 from edgeproxy.net.edge import Edge
-from edgeproxy.net.proxy_header import may_begin, read_proxy_header
-from edgeproxy.net.upload import UploadingConnection
-from edgeproxy.policy.address import Networks, is_trusted
+from edgeproxy.net.introduced import IntroducedConnection
+from edgeproxy.policy.address import Networks
 from edgeproxy.proxy.caching import consult, stored_answer
 from edgeproxy.proxy.exchange import TUNNEL, UNTIL_END, Exchange
 
@@ -30,17 +29,15 @@ FIRST_REQUEST = 1.0
 """Seconds that a connection without a request has left when the process leaves: a round trip, and a busy client."""
 
 
-class ClientConnection(UploadingConnection):
+class ClientConnection(IntroducedConnection):
     """Between requests `exchange` is None. `requests` have begun so far, and after `last_begin` none is begun that
     is not its connection's last."""
 
-    __slots__ = ("fresh", "last_begin", "lingered", "lingering", "pumping", "requests", "skipped")
+    __slots__ = ("last_begin", "lingered", "lingering", "pumping", "requests", "skipped")
 
     def __init__(self, edge: Edge, trusted_proxies: Networks) -> None:
-        UploadingConnection.__init__(self, edge)
-        self.trusted = trusted_proxies  # the networks until the peer is known, then the verdict
+        IntroducedConnection.__init__(self, edge, trusted_proxies)
         self.requests = 0
-        self.fresh = True  # nothing has been read yet
         self.last_begin = FOREVER
         self.pumping = False
         self.skipped = False  # an empty line before the request that is being read
@@ -53,11 +50,8 @@ class ClientConnection(UploadingConnection):
         self.attach(transport)
         edge = self.edge
         edge.clock.tick()
-        peer = transport.get_extra_info("peername")
-        address = peer[0] if peer else "unix"
-        self.trusted = is_trusted(address, self.trusted)
         self.loop = edge.guard.loop_line
-        self._is_at(address)
+        self._meet(transport.get_extra_info("peername"))
         edge.clients.add(self)
         if not edge.door.enter(self.source) or edge.guard.holds(self):
             self.abort()  # an answer would cost more than it tells
@@ -67,14 +61,6 @@ class ClientConnection(UploadingConnection):
         self.last_begin = edge.clock.now + edge.limits.client_lifetime
         if edge.scheme == b"https":
             edge.departures.watch(self)  # its end is not told while we write, either
-
-    def _is_at(self, address: str) -> None:
-        """The client has this address, by its socket or by a trusted proxy's PROXY header."""
-        self.source = self.edge.guard.sources.of(address)
-        self.forwarded = b"X-Forwarded-For: %b\r\nX-Forwarded-Proto: %b\r\n" % (
-            address.encode("ascii"),
-            self.edge.scheme,
-        )
 
     def data_received(self, data: bytes) -> None:
         self.edge.clock.tick()
@@ -167,30 +153,6 @@ class ClientConnection(UploadingConnection):
         self.skipped = False
         self._begin(head, tail(data, end + 4))
         return True
-
-    def _introduced(self) -> bool:
-        """Whether a trusted proxy has said who the client is, or says nothing of it, in a PROXY header."""
-        if not may_begin(self.buffer):
-            return True
-        try:
-            header = read_proxy_header(self.buffer)
-        except ProtocolError as error:
-            self._refuse(error.fault, str(error))
-            return False
-        if header is None:
-            self.read_deadline = min(self.read_deadline, self.edge.clock.now + self.edge.limits.head)
-            return False
-        address, size = header
-        self.buffer = self.buffer[size:]
-        self.fresh = False
-        if address:
-            self.edge.door.leave(self.source)
-            self._is_at(address)
-            self.trusted = False  # what follows is the client's own word
-            if not self.edge.door.enter(self.source) or self.edge.guard.holds(self):
-                self.abort()
-                return False
-        return bool(self.buffer)
 
     def _head_incomplete(self, data: bytes, end: int) -> None:
         if end >= 0 or len(data) > self.edge.limits.head_bytes + 3:  # all but the last byte of the empty line

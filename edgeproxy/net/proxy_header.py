@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from ipaddress import IPv4Address, IPv6Address
 
+from edgeproxy.cluster.addresses import parse_address
 from edgeproxy.errors import MALFORMED, ProtocolError
-from edgeproxy.policy.address import parse_address
 
 _V1 = b"PROXY "
 _V2 = b"\r\n\r\n\x00\r\nQUIT\n"

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from aiohttp import ThreadedResolver
 from aiohttp.abc import AbstractResolver, ResolveResult
 
-from edgeproxy.policy.address import parse_address
+from edgeproxy.cluster.addresses import parse_address
 from edgeproxy.policy.reach import Reach
 
 MOST_ADDRESSES = 4

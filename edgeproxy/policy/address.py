@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from hashlib import blake2b
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
+from ipaddress import IPv4Network, IPv6Network
+
+from edgeproxy.cluster.addresses import Address, parse_address
 
 Networks = Sequence[IPv4Network | IPv6Network]
-Address = IPv4Address | IPv6Address
 
 _REMEMBERED = 4096
 """Accounts of trusted proxies that are not read again; some 200 bytes each."""
@@ -15,15 +16,6 @@ _MAX_ACCOUNT = 1024
 """Bytes of a proxy's account that are read, from its end: some twenty hops."""
 
 _FORWARDED, _FORWARDED_FOR, _CLOUDFLARE = b"forwarded", b"x-forwarded-for", b"cf-connecting-ip"
-
-
-def parse_address(text: str) -> Address | None:
-    """An address without port, brackets and zone; IPv4 in IPv6 is IPv4."""
-    try:
-        address = ip_address(text.partition("%")[0])
-    except ValueError:
-        return None
-    return getattr(address, "ipv4_mapped", None) or address
 
 
 def within(address: Address | None, networks: Networks) -> bool:

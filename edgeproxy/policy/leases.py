@@ -11,7 +11,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from ipaddress import IPv6Address, ip_network
 
-from edgeproxy.policy.address import Source, parse_address
+from edgeproxy.cluster.addresses import parse_address
+from edgeproxy.policy.address import Source
 from edgeproxy.policy.keys import Caller
 from edgeproxy.policy.limit import NANO, Limit
 

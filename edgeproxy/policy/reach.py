@@ -6,25 +6,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 
-from edgeproxy.policy.address import Address, Networks, parse_address, within
+from edgeproxy.cluster.addresses import embedded, is_nobodys, parse_address
+from edgeproxy.policy.address import Networks, within
 
 AUTO = "auto"
 ANY = "any"
-
-NEVER: Networks = [
-    IPv4Network("0.0.0.0/8"),
-    IPv4Network("169.254.0.0/16"),  # link-local: metadata of AWS, Azure, Google, DigitalOcean, Oracle
-    IPv4Network("100.100.100.200/32"),  # metadata of Alibaba
-    IPv4Network("192.0.0.192/32"),  # metadata of Oracle's older machines
-    IPv4Network("224.0.0.0/4"),
-    IPv4Network("240.0.0.0/4"),
-    IPv6Network("::/128"),
-    IPv6Network("fe80::/10"),
-    IPv6Network("fd00:ec2::254/128"),  # metadata of AWS
-    IPv6Network("fd20:ce::254/128"),  # metadata of Google
-    IPv6Network("ff00::/8"),
-]
-"""What no worker is, whoever lists it."""
 
 _LOOPBACK: Networks = [IPv4Network("127.0.0.0/8"), IPv6Network("::1/128")]
 _PRIVATE: Networks = [
@@ -47,21 +33,10 @@ class Reach:
         address = parse_address(text)
         if address is None:
             return False
-        address = _embedded(address)
-        if within(address, NEVER):
+        address = embedded(address)
+        if is_nobodys(address):
             return False
         return self._anything or address.is_global or within(address, self._networks)
-
-
-def _embedded(address: Address) -> Address:
-    """The IPv4 address that 6to4 and NAT64 hide in an IPv6 one (RFC 3056, RFC 6052)."""
-    if address.version == 4:
-        return address
-    if address.sixtofour is not None:
-        return address.sixtofour
-    if address in IPv6Network("64:ff9b::/96"):
-        return ip_address(address.packed[12:])
-    return address
 
 
 OPERATOR = Reach(anything=True)
