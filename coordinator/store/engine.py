@@ -80,15 +80,22 @@ class Engine:
 
     async def end(self) -> str:
         """Where the log ends now."""
-        rows = await self._do(lambda: self._client.xrevrange(self._keys["log"], count=1))
+        return str(await self._do(self._end))
+
+    async def _end(self) -> str:
+        rows: Any = await self._client.xrevrange(self._keys["log"], count=1)
         return str(rows[0][0].decode()) if rows else "0-0"
 
     async def load(self) -> list[bytes]:
         """Every record."""
+        return list(await self._do(self._load))
+
+    async def _load(self) -> list[bytes]:
         found: list[bytes] = []
         cursor = 0
         while True:
-            cursor, page = await self._do(partial(self._client.hscan, self._keys["w"], cursor, count=PAGE))
+            answer: Any = await self._client.hscan(self._keys["w"], cursor, count=PAGE)
+            cursor, page = answer
             found += page.values()
             if cursor == 0:
                 return found
@@ -96,13 +103,15 @@ class Engine:
     async def changes(self, after: str) -> list[tuple[str, str, bytes]]:
         """(position, id, record) after a position, waiting for a second; an empty record: it expired. EngineDown if
         the log does not reach back so far: load anew."""
+        return list(await self._do(partial(self._changes, after)))
+
+    async def _changes(self, after: str) -> list[tuple[str, str, bytes]]:
         key = self._keys["log"]
-        first = await self._do(lambda: self._client.xrange(key, count=1))
-        if first and after != "0-0" and _position(first[0][0].decode()) > _position(after):
-            gap = await self._do(lambda: self._client.xrange(key, min=after, max=after))
-            if not gap:
-                raise EngineDown("the log was cut: load anew")
-        answer = await self._do(lambda: self._client.xread({key: after}, count=PAGE, block=BLOCK_MS))
+        first: Any = await self._client.xrange(key, count=1)
+        begins_later = bool(first) and after != "0-0" and _position(first[0][0].decode()) > _position(after)
+        if begins_later and not await self._client.xrange(key, min=after, max=after):
+            raise EngineDown("the log was cut: load anew")
+        answer: Any = await self._client.xread({key: after}, count=PAGE, block=BLOCK_MS)
         return [
             (position.decode(), fields[b"id"].decode(), fields[b"record"])
             for _, rows in (answer.items() if isinstance(answer, dict) else answer or ())
