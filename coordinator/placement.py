@@ -50,11 +50,11 @@ def returning(fleet: Fleet, kind: Kind, had: int) -> int:
 
 
 def _fill(fleet: Fleet, kind: Kind, held: int, candidates: int) -> int:
-    catalog, slots = fleet.catalog, fleet.slots(kind, joining=1)
+    slots = fleet.slots(kind, joining=1)
     for index in sorted(_bits(candidates & ~held), key=lambda i: _need(fleet, i)):
         if held.bit_count() >= slots:
             break
-        maximum = catalog.rows[index].maximum
+        maximum = fleet.most(index)
         if (maximum is None or fleet.told[index] < maximum) and _has_room(fleet, kind, held | 1 << index):
             held |= 1 << index
     return held
@@ -148,7 +148,7 @@ class _Plan:
         """Bellman-Ford over services: from the gap to a worker with room, or to a service that can spare
         one; None if there is no way. `spare`: a service may be brought below its minimum for it, as long as
         somebody is left. Ends are compared by cost, then by how much is over there."""
-        maximum = self._rows[gap].maximum
+        maximum = self._fleet.most(gap)
         if maximum is not None and self._told[gap] >= maximum:
             return None
         edges = self._edges()

@@ -7,7 +7,6 @@ read, and all that comes out is one of four words.
 
 import asyncio
 import errno
-import ipaddress
 import socket
 from collections.abc import Callable, Sequence
 from types import TracebackType
@@ -22,6 +21,7 @@ from yarl import URL
 from coordinator.record import Verdict
 from coordinator.registry import Now, Registry
 from coordinator.watch import Probe
+from edgeproxy.cluster.addresses import embedded, is_nobodys, parse_address
 
 log = structlog.get_logger(__name__)
 
@@ -60,14 +60,10 @@ class GuardedResolver(AbstractResolver):
 
 
 def may_be_asked(host: str, address: str) -> bool:
-    try:
-        ip = ipaddress.ip_address(address.partition("%")[0])
-    except ValueError:
+    found = parse_address(address)
+    if found is None or is_nobodys(found):
         return False
-    plain = getattr(ip, "ipv4_mapped", None) or ip
-    if plain.is_link_local or plain.is_multicast or plain.is_unspecified:
-        return False
-    return not plain.is_loopback or host.rstrip(".") == "localhost"
+    return not embedded(found).is_loopback or host.rstrip(".") == "localhost"
 
 
 class Prober:

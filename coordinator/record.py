@@ -31,6 +31,8 @@ NO_EXTRAS: Final[dict[str, Any]] = {
     "specialization": None,
 }
 ORDERS: Final = 1 << 3 | 1 << 4  # of the flags, those that an operator set: cordoned, draining
+MOST_LOAD: Final = 8
+_LOADS: Final = tuple(hundredths / 100 for hundredths in range(MOST_LOAD * 100 + 1))
 SEEN_FOR: Final = 30.0  # seconds that a proxy's word on a worker's load is good for
 
 
@@ -95,7 +97,8 @@ class Worker:
     `interval` is what the worker was told; `assigned` what it shall run, the most urgent first; `member` its
     place in the fleet, None while it is offline. `credential` belongs to the API: it is kept with the
     record. `unverified`: from a snapshot, and not heard of since. `reached`: whether we have ever reached
-    it; `hidden`: not shown to edges until somebody has."""
+    it; `hidden`: not shown to edges until somebody has. `near`: a program of our own machine registered it,
+    which is believed."""
 
     worker_id: str
     facts: bytes
@@ -127,6 +130,7 @@ class Worker:
     draining = Flag(4)
     unverified = Flag(5)
     hidden = Flag(6)
+    near = Flag(7)
 
     @property
     def incarnation(self) -> int:
@@ -223,6 +227,13 @@ class Worker:
         urls = [self.tunnel_url, *(row[1] for row in unpack_rows(self.reports) if reverse_parts(row[1]) is None)]
         return {host for url in urls if url and not _is_loopback(host := urlsplit(url).hostname or "")}
 
+    def serves_at(self, service: str, url: str) -> bool:
+        """Whether edges reach that service of it at this URL."""
+        rows = unpack_rows(self.reports)
+        if any(row[0] == service and row[1].rstrip("/") == url for row in rows):
+            return True
+        return service in self.running() and (self.tunnel_url or "").rstrip("/") == url
+
     def probe_url(self) -> str | None:
         """Where it can be asked whether it is there: at a service that works, else at its own address."""
         for _, service_url, _, health_path, state in unpack_rows(self.reports):
@@ -237,7 +248,7 @@ class Worker:
 
     def take_in(self, heartbeat: Heartbeat, same_services: bool) -> bool:
         """What it says of itself; whether that changes what it is routed by."""
-        self.own_load = heartbeat.current_load
+        self.own_load = _shared(heartbeat.current_load)
         fine, extras = heartbeat.status in liveness.FINE, _extras(heartbeat)
         if extras != self.extras_packed:
             self.extras_packed = extras
@@ -265,6 +276,11 @@ def _is_loopback(host: str) -> bool:
         return ip_address(host).is_loopback
     except ValueError:
         return host.rstrip(".") == "localhost"
+
+
+def _shared(load: float) -> float:
+    """In hundredths, which all workers have the same objects of."""
+    return _LOADS[round(load * 100)] if load <= MOST_LOAD else load
 
 
 def facts_of(registration: Registration) -> bytes:

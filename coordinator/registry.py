@@ -91,13 +91,15 @@ class Registry:
         since = now.monotonic if self.started is None else self.started
         return now.monotonic - since >= DEAD_AFTER * self.heartbeat_interval
 
-    def register(self, registration: Registration, now: Now) -> Worker:
-        """Take a worker in, or in again: the same machine keeps its id, its services and its first day."""
+    def register(self, registration: Registration, now: Now, *, near: bool = False) -> Worker:
+        """Take a worker in, or in again: the same machine keeps its id, its services and its first day. `near`: a
+        program of our own machine asks, so its word on where the worker is does."""
         self.advance(now)
         worker_id = registration.worker_id or self._free_id()
         old = self.workers.get(worker_id)
         worker = self._record(worker_id, registration, old, now)
-        worker.hidden = self._must_show(worker, old)
+        worker.near = near
+        worker.hidden = not near and self._must_show(worker, old)
         self._make_room(old, worker)
         had = old.assigned if old else distinct([report.name for report in registration.services or ()])
         if old is not None:
@@ -123,7 +125,7 @@ class Registry:
         if heartbeat.incarnation is not None and heartbeat.incarnation != worker.incarnation:
             raise StaleIncarnation
         before, slow, same = worker.size, worker.beat_interval, worker.says_what_it_said(heartbeat)
-        hosts = None if same or not self.dial_back else worker.hosts()
+        hosts = None if same or worker.near or not self.dial_back else worker.hosts()
         again = worker.hidden and now.monotonic // REACH_AGAIN != worker.heard // REACH_AGAIN
         worker.heard, worker.interval = now.monotonic, self.interval
         changed = worker.take_in(heartbeat, same)
@@ -168,6 +170,15 @@ class Registry:
         self.advance(now)
         if (worker := self.workers.get(worker_id)) is not None:
             self.watch.broken(worker, now)
+
+    def left_out(self, service: str, url: str, now: Now) -> str | None:
+        """An edge has stopped asking the worker that serves there: it is probed at once. Its id, None for nobody's.
+        An edge's word costs a live worker nothing but a probe."""
+        for worker in self.running(now).get(service, ()):
+            if worker.serves_at(service, url.rstrip("/")):
+                self.watch.broken(worker, now)
+                return worker.worker_id
+        return None
 
     def observed(self, worker_id: str, load: float, now: Now) -> None:
         """What a proxy sees of a worker's load; it is good for half a minute."""

@@ -5,12 +5,18 @@ from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Annotated, ClassVar, Final, Self
 
-from pydantic import AfterValidator, Field, SecretStr, model_validator
+from pydantic import AfterValidator, Field, SecretStr, field_validator, model_validator
 
 from coordinator.identity.gate import Caller
 from edgeproxy.cluster.client import base_urls
+from edgeproxy.cluster.homes.settings import KvSettings
+from edgeproxy.cluster.urls import worker_url
 from edgeproxy.runtime.environment import CommaList, EnvironmentSettings
 
+STORES: Final = (
+    *("redis://", "rediss://", "valkey://", "valkeys://", "unix://"),
+    *("redis+sentinel://", "redis+cluster://"),
+)
 _WORDS: Final = frozenset({"loopback", "anywhere", "nowhere"})
 
 
@@ -38,10 +44,12 @@ def unsigned_from(places: tuple[str, ...]) -> Callable[[Caller], bool]:
     return accepts
 
 
-class CoordinatorSettings(EnvironmentSettings):
+class CoordinatorSettings(KvSettings):
     """`coordinator serve`. Refuses to be reachable by others while anybody could join."""
 
-    known: ClassVar[frozenset[str]] = frozenset({"COORDINATOR_URL", "COORDINATOR_KEY"})  # the agent's and the tables'
+    known: ClassVar[frozenset[str]] = frozenset(  # the agent's and the tables'
+        {"COORDINATOR_URL", "COORDINATOR_KEY", "COORDINATOR_LIST"}
+    )
 
     host: str = Field("0.0.0.0", min_length=1, validation_alias="COORDINATOR_HOST", description="address to listen on")
     port: int = Field(8080, ge=0, le=65535, validation_alias="COORDINATOR_PORT", description="port to listen on")
@@ -99,6 +107,43 @@ class CoordinatorSettings(EnvironmentSettings):
         description="comma list of other coordinators with the same API_KEY, which are asked whether they reach a "
         "worker before it is called dead",
     )
+    federation: Path | None = Field(
+        None,
+        validation_alias="COORDINATOR_FEDERATION",
+        description="file of the signed list of coordinators (`coordinator keys`), kept up to date; unset: alone",
+    )
+    roots: CommaList = Field(
+        (),
+        validation_alias="COORDINATOR_TRUST",
+        description="comma list of the operator's root keys (`coordinator keys new`) that the list must be signed by",
+    )
+    region: str = Field(
+        "", max_length=100, validation_alias="COORDINATOR_REGION", description="where this coordinator stands"
+    )
+    public_url: Annotated[str, AfterValidator(lambda url: url and worker_url(url))] = Field(
+        "", validation_alias="COORDINATOR_PUBLIC_URL", description="where others reach it; default: as it was certified"
+    )
+    accept_rate: float = Field(
+        500.0,
+        gt=0,
+        le=100_000,
+        validation_alias="COORDINATOR_ACCEPT_RATE",
+        description="registrations a second that workers of a coordinator that died may send here",
+    )
+    shared_store_url: SecretStr | None = Field(
+        None,
+        validation_alias="SHARED_STORE_URL",
+        description="redis:// or valkey:// (also redis+sentinel://, redis+cluster://) that the coordinators of one "
+        "site share their registry by; unset: in memory",
+    )
+    site: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,64}$")] = Field(
+        "main", validation_alias="COORDINATOR_SITE", description="name of the site in that store"
+    )
+    kv_token: SecretStr | None = Field(
+        None,
+        validation_alias="CLOUDFLARE_API_TOKEN",
+        description="may write that namespace; with it a primary keeps a copy of the list there",
+    )
     drain: float = Field(
         10.0,
         ge=0,
@@ -111,6 +156,21 @@ class CoordinatorSettings(EnvironmentSettings):
     def accepts_unsigned(self) -> Callable[[Caller], bool] | None:
         """None: as it is by default."""
         return unsigned_from(self.unsigned) if self.unsigned else None
+
+    @field_validator("shared_store_url")
+    @classmethod
+    def _is_store(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and not value.get_secret_value().startswith(STORES):
+            raise ValueError(f"must begin with one of {', '.join(STORES)}")
+        return value
+
+    @model_validator(mode="after")
+    def _whole_federation(self) -> Self:
+        if self.federation is not None and (not self.roots or self.identity is None):
+            raise ValueError(
+                "COORDINATOR_FEDERATION needs COORDINATOR_TRUST, whom to trust, and COORDINATOR_IDENTITY, who we are"
+            )
+        return self
 
     @model_validator(mode="after")
     def _no_open_door(self) -> Self:

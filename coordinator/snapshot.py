@@ -21,7 +21,7 @@ from edgeproxy.cluster.messages import Registration, first_fault
 from edgeproxy.cluster.services import WorkerType
 
 VERSION: Final = 1
-_FLAGS: Final = ("has_beaten", "cordoned", "draining", "hidden")
+_FLAGS: Final = ("has_beaten", "cordoned", "draining", "hidden", "near")
 MAX_CREDENTIAL: Final = 4096
 
 Row = dict[str, Any]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import sys
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
@@ -18,27 +19,36 @@ from edgeproxy.admin.metrics import ProcessCounts, exposition
 from edgeproxy.cache.store import Store
 from edgeproxy.clock import Clock, monotonic
 from edgeproxy.cluster.client import CoordinatorClient
+from edgeproxy.cluster.homes.configured import client_of
 from edgeproxy.cluster.services import SERVICES
 from edgeproxy.discovery.coordinator import CoordinatorSource
 from edgeproxy.discovery.feed import ChangeFeed
 from edgeproxy.discovery.health import HealthChecker
+from edgeproxy.discovery.policy import PolicyWatch
+from edgeproxy.discovery.sightings import EdgeHeartbeat, Sightings
 from edgeproxy.discovery.snapshot import Endpoint, Snapshot
 from edgeproxy.discovery.static import static_snapshot
+from edgeproxy.net.accept import Accepting
 from edgeproxy.net.certificates import Pair, PairFiles, PairWatch
 from edgeproxy.net.client import ClientConnection
 from edgeproxy.net.dial import NetworkDialer
 from edgeproxy.net.edge import Edge
-from edgeproxy.net.reverse import Door
+from edgeproxy.net.reverse import Reception
 from edgeproxy.net.tls import ServerTls
+from edgeproxy.policy.affinity import session_reader
+from edgeproxy.policy.balance.choice import Balancing
+from edgeproxy.policy.reach import OPERATOR
+from edgeproxy.protection import Protection, new_door, new_memory, new_reach, read_policy
 from edgeproxy.proxy.observe import Observer
 from edgeproxy.proxy.table import Table
 from edgeproxy.routes import COORDINATOR, Routes
 from edgeproxy.runtime.child import Child
 from edgeproxy.runtime.environment import ConfigurationError, reveal
 from edgeproxy.runtime.logs import get_logger
+from edgeproxy.runtime.shared_memory import inherited_memory
 from edgeproxy.runtime.sockets import Bind, listen
 from edgeproxy.runtime.supervisor import Program, Supervisor
-from edgeproxy.settings import ProxySettings, network
+from edgeproxy.settings import ProxySettings, network, per_service
 from edgeproxy.telemetry.access import AccessLog
 from edgeproxy.telemetry.counters import Counters
 
@@ -55,6 +65,7 @@ def run(settings: ProxySettings, environment: Mapping[str, str]) -> int:
     """Supervise the program until it is told to end; the exit code. `environment` is what flags said."""
     snapshot = _first_snapshot(settings)
     certificates = _certificates(settings)
+    read_policy(settings)
     sockets = listen(Bind(settings.host, settings.port), settings.processes)
     admin = listen(Bind(settings.admin_host, settings.admin_port), 1)
     program = Program(
@@ -63,6 +74,7 @@ def run(settings: ProxySettings, environment: Mapping[str, str]) -> int:
         processes=settings.processes,
         drain_s=settings.drain,
         environment=environment,
+        memory=new_memory(settings),
     )
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         return runner.run(Host(settings, program, sockets, snapshot, certificates).run(admin[0]))
@@ -108,11 +120,14 @@ class Host:
         self._have_list = bool(settings.upstreams)
         self._alive: dict[str, bool] = {}
         self._counts = ProcessCounts()
-        self._supervisor = Supervisor(
-            program, sockets, on_message=self._hear, on_exit=lambda _, pid: self._counts.ended(pid)
+        self._supervisor = Supervisor(program, sockets, on_message=self._hear, on_exit=lambda _, pid: self._ended(pid))
+        self._health = HealthChecker(
+            self._on_health,
+            interval_s=settings.health_interval,
+            reach=OPERATOR if settings.upstreams else new_reach(settings),
         )
-        self._health = HealthChecker(self._on_health, interval_s=settings.health_interval)
         self._source: CoordinatorSource | None = None
+        self._sightings = Sightings()
 
     async def run(self, admin_socket: Any) -> int:
         async with AsyncExitStack() as stack:
@@ -123,10 +138,13 @@ class Host:
             if self._certificates is not None:
                 self._use(self._certificates.pair)
                 background.start(self._certificates.run(self._use))
+            if self._settings.policy is not None:
+                background.start(PolicyWatch(self._settings.policy, self._supervisor.broadcast).run())
             if not self._settings.upstreams:
                 client = await self._new_client(stack)
                 background.start(self._new_source(client).run())
                 background.start(ChangeFeed(client, self._on_change).run())
+                background.start(EdgeHeartbeat(client, self._sightings.report).run())
             return await self._supervisor.run()
 
     def _use(self, pair: Pair) -> None:
@@ -138,7 +156,14 @@ class Host:
     async def _new_client(self, stack: AsyncExitStack) -> CoordinatorClient:
         settings = self._settings
         try:
-            client = CoordinatorClient(settings.coordinator_url, reveal(settings.api_key))
+            client = client_of(
+                settings.coordinator_url,
+                reveal(settings.api_key),
+                who=f"{socket.gethostname()}:{settings.port}",
+                roots=settings.trust,
+                path=settings.coordinators,
+                kv=settings.kv,
+            )
         except ValueError as error:
             raise ConfigurationError(f"COORDINATOR_URL: {error}") from None
         return await stack.enter_async_context(client)
@@ -151,6 +176,10 @@ class Host:
             refresh_s=self._settings.worker_list_refresh,
         )
         return self._source
+
+    def _ended(self, pid: int) -> None:
+        self._counts.ended(pid)
+        self._sightings.ended(pid)
 
     def _on_change(self) -> None:
         if self._source is not None:
@@ -195,6 +224,7 @@ class Host:
         endpoints = list(snapshot.all_endpoints())
         ids = {endpoint.id for endpoint in endpoints}
         self._alive = {identity: alive for identity, alive in self._alive.items() if identity in ids}
+        self._sightings.endpoints = {endpoint.id: endpoint for endpoint in endpoints}
         self._supervisor.broadcast(snapshot.to_message())
         self._health.update(endpoints)
 
@@ -205,6 +235,8 @@ class Host:
     def _hear(self, slot: int, message: Mapping[str, Any]) -> None:
         if message["type"] == "counters":
             self._counts.update(message["pid"], message)
+        elif message["type"] == "seen":
+            self._sightings.update(message["pid"], message["workers"])
         elif message["type"] == "failed":
             self._health.probe_soon(message["worker"])
             if self._source is not None:
@@ -236,28 +268,38 @@ async def serve(child: Child, settings: ProxySettings) -> None:
     counters = Counters()
     name = "edge-proxy" if settings.mode == "serve" else "load-balancer"
     routes = Routes(
-        counters, settings.balance, orjson.dumps({"status": "healthy", "service": name}), settings.max_replay
+        counters, _balancing(settings), orjson.dumps({"status": "healthy", "service": name}), settings.max_replay
     )
     loop = asyncio.get_running_loop()
     access_log = AccessLog() if settings.access_log == "json" else None
-    dialer = NetworkDialer()
+    dialer = NetworkDialer(new_reach(settings))
     report = _Reporter(child, loop)
-    table = _build_table(routes, settings, _first_snapshot(settings))
     tls = ServerTls(counters) if settings.tls_files else None
     observer = Observer(counters, access_log, Clock(monotonic))
-    cache = _new_store(settings, counters)
-    edge = Edge(loop, table, settings.limits, observer, dialer, report, tls, cache)
+    store = _shared_store(settings, counters)
+    protection = Protection(settings, inherited_memory(), counters, store.leases if store else None)
+    routes.policies = protection.policies
+    snapshot = _first_snapshot(settings)
+    table = _build_table(routes, settings, snapshot)
+    door = new_door(settings, counters)
+    cache = _new_cache(settings, counters)
+    edge = Edge(loop, table, settings.limits, observer, dialer, report, tls, cache, protection.build, door)
     dialer.edge = edge
     if settings.mode == "serve" and not settings.upstreams:
-        routes.door = Door(edge, child.slot, settings.processes, lambda: report(""))
+        routes.reception = Reception(edge, child.slot, settings.processes, lambda: report(""))
         edge.table = _build_table(routes, settings, _first_snapshot(settings))
     edge.start()
 
     def on_message(message: Mapping[str, Any]) -> None:
+        nonlocal snapshot
         if message["type"] == "snapshot":
             snapshot = Snapshot.from_message(message)
-            if routes.door is not None:
-                routes.door.admit(snapshot.keys)
+            if routes.reception is not None:
+                routes.reception.admit(snapshot.keys)
+            edge.table = _build_table(routes, settings, snapshot)
+        elif message["type"] in ("policy", "jwks"):
+            protection.hear(message)
+            routes.policies = protection.policies
             edge.table = _build_table(routes, settings, snapshot)
         elif message["type"] == "health":
             routes.probed(message["alive"])
@@ -269,15 +311,19 @@ async def serve(child: Child, settings: ProxySettings) -> None:
     child.on_message = on_message
     trusted = [network(text) for text in settings.trusted_proxies]
     options = await tls.server_options(settings.limits) if tls else {}
-    servers = [
-        await loop.create_server(lambda: ClientConnection(edge, trusted), sock=sock, **options)  # type: ignore[arg-type,return-value]
-        for sock in child.sockets
-    ]
+    accepting = Accepting(loop, lambda: ClientConnection(edge, trusted), child.sockets, options)
+    await accepting.begin()
+    door.shut, door.open = accepting.pause, accepting.resume
     child.ready()
-    reports = loop.create_task(_send_counters(child, counters))
+    background = [loop.create_task(_send_counters(child, counters, routes))]
+    if store is not None:
+        background.append(loop.create_task(store.run()))
     seconds = await child.until_drain()
-    await _drain(edge, servers, seconds)
-    reports.cancel()
+    await _drain(edge, accepting, seconds)
+    for task in background:
+        task.cancel()
+    if store is not None:
+        await store.close()
     child.send(counters.as_message())
     edge.stop()
     await dialer.close()
@@ -285,10 +331,31 @@ async def serve(child: Child, settings: ProxySettings) -> None:
         access_log.close()
 
 
-def _new_store(settings: ProxySettings, counters: Counters) -> Store | None:
+def _balancing(settings: ProxySettings) -> Balancing:
+    return Balancing(
+        strategies=per_service(settings.balance, str),
+        sessions=per_service(settings.affinity, session_reader),
+        max_in_flight=settings.max_in_flight,
+        queue=settings.queue,
+        queue_seconds=settings.queue_timeout,
+        processes=settings.processes,
+    )
+
+
+def _new_cache(settings: ProxySettings, counters: Counters) -> Store | None:
     """This process's share of the cache."""
     share = settings.cache // settings.processes
     return Store(share, settings.cache_max_entry, counters) if share else None
+
+
+def _shared_store(settings: ProxySettings, counters: Counters) -> Any:
+    """What several machines share their limits by, where the operator has named one."""
+    url = reveal(settings.shared_store_url)
+    if url is None:
+        return None
+    from edgeproxy.net.store import SharedStore  # its client library takes a while to load
+
+    return SharedStore(url, counters.fault)
 
 
 def _build_table(routes: Routes, settings: ProxySettings, snapshot: Snapshot) -> Table:
@@ -316,17 +383,18 @@ class _Reporter:
             self._child.send({"type": "failed", "worker": worker})
 
 
-async def _send_counters(child: Child, counters: Counters) -> None:
+async def _send_counters(child: Child, counters: Counters, routes: Routes) -> None:
     while True:
         await asyncio.sleep(1.0)
         child.send(counters.as_message())
+        child.send({"type": "seen", "workers": routes.seen()})
 
 
-async def _drain(edge: Edge, servers: list[asyncio.Server], seconds: float) -> None:
+async def _drain(edge: Edge, accepting: Accepting, seconds: float) -> None:
     """Stop accepting; connections at rest end now, those at work with their exchange or at the deadline."""
     edge.draining = True
-    for server in servers:
-        server.close()
+    edge.door.open = edge.door.shut = accepting.pause
+    accepting.pause()
     edge.drain()
     deadline = edge.clock.tick() + seconds
     while edge.clients and edge.clock.tick() < deadline:

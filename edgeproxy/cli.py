@@ -100,6 +100,13 @@ def check(mode: Annotated[str, typer.Argument(help="serve or balance")] = "serve
         for variable, name in settings.variables().items():
             value = getattr(settings, name)
             print(f"{variable}={','.join(value) if isinstance(value, tuple) else '' if value is None else value}")
+        from edgeproxy.discovery.policy import read_text
+
+        if settings.policy is not None:
+            try:
+                read_text(settings.policy)
+            except ValueError as error:
+                raise ConfigurationError(f"EDGEPROXY_POLICY={settings.policy}: {error}") from None
         if settings.tls_files is not None:
             _check_certificate(*settings.tls_files)
         return 0
@@ -121,6 +128,16 @@ def _check_certificate(certificate: Path, key: Path) -> None:
         raise ConfigurationError(f"{CERTIFICATE}={certificate}: {fault}")
     if warning := pair.warning(now):
         print(f"warning: {CERTIFICATE}={certificate}: {warning}", file=sys.stderr)
+
+
+@app.command()
+def key(name: Annotated[str, typer.Argument(help="whose key it is, as logs and metrics shall call it")]) -> None:
+    """Make a key: it goes to its owner, the lines below it into the file of EDGEPROXY_POLICY."""
+    import secrets
+    from hashlib import sha256
+
+    made = secrets.token_urlsafe(32)
+    print(f'# {made}\n[keys.{name}]\nsha256 = "{sha256(made.encode()).hexdigest()}"')
 
 
 @app.command()

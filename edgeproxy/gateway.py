@@ -21,6 +21,7 @@ from edgeproxy.net.dial import NetworkDialer
 from edgeproxy.net.edge import Edge
 from edgeproxy.net.limits import Limits
 from edgeproxy.net.reverse import NOT_SENT
+from edgeproxy.policy.balance.base import Strategy
 from edgeproxy.policy.worker import Worker
 from edgeproxy.proxy.exchange import Exchange
 from edgeproxy.proxy.observe import Observer
@@ -135,13 +136,13 @@ def _worker(endpoint: Endpoint) -> Worker:
     return Worker(endpoint.id, endpoint.host, endpoint.port, endpoint.tls, endpoint.base_path.encode("ascii"))
 
 
-class _Only:
+class _Only(Strategy):
     """There is one: it is always tried, since its being down is for the agent to find out and to tell."""
 
     def __init__(self, on_request: Callable[[], None]) -> None:
         self._on_request = on_request
 
-    def pick(self, workers: Sequence[Worker], now: float, tried: Sequence[Worker] | None) -> Worker | None:
+    def pick(self, workers: list[Worker], now: float, tried: list[Worker] | None, key: int = 0) -> Worker | None:
         self._on_request()
         return None if tried else workers[0]
 

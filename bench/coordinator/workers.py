@@ -81,7 +81,7 @@ class Worker:
         self.signer.accept(answer["session"])
 
     def registration(self, challenge: Challenge) -> bytes:
-        port = 20_000 + self.number % 40_000
+        """As an agent starts: nothing runs yet, heartbeats will tell."""
         body = orjson.dumps(
             {
                 "worker_id": self.name,
@@ -92,7 +92,7 @@ class Worker:
                     "ram": "62GB",
                     "hostname": self.name,
                 },
-                "services": [{"name": "notes-coa", "service_url": f"http://127.0.0.1:{port}", "port": port}],
+                "services": [],
             }
         )
         return request(

@@ -17,8 +17,8 @@ PARTS = {
     },
     "quiet": lambda: {"quiet": asyncio.run(quiet.measure())},
     "real": lambda: {
-        "killed, connection breaks": asyncio.run(real.measure(signal.SIGKILL, 10)),
-        "stopped, connection stays": asyncio.run(real.measure(signal.SIGSTOP, 10)),
+        "killed, connection breaks": asyncio.run(real.measure(signal.SIGKILL, 8)),
+        "stopped, connection stays": asyncio.run(real.measure(signal.SIGSTOP, 8)),
     },
 }
 

@@ -15,6 +15,7 @@ from coordinator.agent.machine import Machine
 from coordinator.agent.probe import load
 from coordinator.agent.settings import AgentSettings
 from edgeproxy.cluster.client import CoordinatorClient
+from edgeproxy.cluster.homes.configured import client_of
 from edgeproxy.gateway import Gateway
 from edgeproxy.runtime.environment import ConfigurationError, reveal
 from edgeproxy.runtime.notify import notify_ready, notify_stopping
@@ -34,15 +35,27 @@ def run(settings: AgentSettings) -> int:
         return runner.run(_run(settings, descriptions))
 
 
+def _client(settings: AgentSettings) -> CoordinatorClient:
+    signer = signer_of(settings)
+    return client_of(
+        settings.coordinator_url,
+        reveal(settings.api_key),
+        who=signer.public.hex(),
+        roots=settings.trust,
+        path=settings.coordinators,
+        signer=signer,
+        timeout=ASK_TIMEOUT,
+        kv=settings.kv,
+    )
+
+
 async def _run(settings: AgentSettings, descriptions: Descriptions) -> int:
     stop = asyncio.Event()
     lending = Lending(settings.hours)
     load()  # measures from here on
     machine: Machine
     async with (
-        CoordinatorClient(
-            settings.coordinator_url, reveal(settings.api_key), ASK_TIMEOUT, signer_of(settings)
-        ) as client,
+        _client(settings) as client,
         aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar(), trust_env=False) as session,
         Gateway(asyncio.get_running_loop(), lambda: machine.wake_dial()) as gateway,
     ):

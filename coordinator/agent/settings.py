@@ -8,9 +8,10 @@ from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 from coordinator.agent.hours import Hours
 from coordinator.settings import CoordinatorSettings
 from edgeproxy.cluster.client import base_urls
+from edgeproxy.cluster.homes.settings import HomesSettings
 from edgeproxy.cluster.messages import WorkerId
 from edgeproxy.cluster.urls import worker_url
-from edgeproxy.runtime.environment import CommaList, EnvironmentSettings
+from edgeproxy.runtime.environment import CommaList
 from edgeproxy.runtime.sockets import Bind
 
 PREFIXES: Final = ("AGENT_", "COORDINATOR_")
@@ -55,7 +56,7 @@ def _lower(value: object) -> object:
     return value.lower() if isinstance(value, str) else value
 
 
-class AgentSettings(EnvironmentSettings):
+class AgentSettings(HomesSettings):
     """`coordinator agent`."""
 
     known: ClassVar[frozenset[str]] = frozenset({*CoordinatorSettings.variables(), "COORDINATOR_CONFIG"})

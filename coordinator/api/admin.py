@@ -8,9 +8,8 @@ from aiohttp import web
 from coordinator.api import views
 from coordinator.api.answers import fail, json_answer
 from coordinator.api.describe import described
-from coordinator.api.state import STATE
+from coordinator.api.state import STATE, State
 from coordinator.catalog import Catalog
-from coordinator.registry import Worker
 from edgeproxy.cluster.services import canonical
 
 routes = web.RouteTableDef()
@@ -27,6 +26,8 @@ async def workers(request: web.Request) -> web.Response:
     at = state.clock()
     known = sorted(state.registry.workers.values(), key=lambda worker: worker.worker_id)
     records = [views.admin_record(worker, at) for worker in known]
+    if state.federation is not None:
+        records += state.federation.elsewhere(at)
     if request.query.get("format") == "list":
         return json_answer(records)
     healthy = sum(record["is_healthy"] for record in records)
@@ -40,7 +41,7 @@ async def services(request: web.Request) -> web.Response:
     """An object by name whose values carry the name: it serves those who index and those who iterate over
     values."""
     state = request.app[STATE]
-    running = state.registry.running(state.clock())
+    running = _everywhere(state)
     told = Counter(name for worker in state.registry.workers.values() for name in worker.assigned)
     catalog = state.registry.catalog
     rows = {n: _service(catalog, n, running.get(n, []), told[n]) for n in [*catalog, *sorted(running)]}
@@ -49,11 +50,11 @@ async def services(request: web.Request) -> web.Response:
     return json_answer({"services": rows, "total_services": len(rows)})
 
 
-def _service(catalog: Catalog, name: str, workers: list[Worker], told: int) -> views.JsonObject:
+def _service(catalog: Catalog, name: str, workers: list[str], told: int) -> views.JsonObject:
     wanted = catalog.get(name)
     return {
         "name": name,
-        "workers": [worker.worker_id for worker in workers],
+        "workers": workers,
         "worker_count": len(workers),
         "total_workers": max(told, len(workers)),
         "healthy_workers": len(workers),
@@ -61,12 +62,29 @@ def _service(catalog: Catalog, name: str, workers: list[Worker], told: int) -> v
     }
 
 
+def _everywhere(state: State) -> dict[str, list[str]]:
+    """Who serves each service, here and at other coordinators."""
+    at = state.clock()
+    found = {name: [w.worker_id for w in workers] for name, workers in state.registry.running(at).items()}
+    for row in [] if state.federation is None else state.federation.elsewhere(at):
+        for name in served(row):
+            found.setdefault(name, []).append(row["worker_id"])
+    return found
+
+
+def served(row: views.JsonObject) -> list[str]:
+    """The services that a record of elsewhere gives to users."""
+    if row.get("services") is None:
+        return list(row.get("assigned_services", ()))
+    return [report["name"] for report in row["services"] if report["status"] == "healthy"]
+
+
 @routes.get("/v1/gaps")
 @routes.get("/api/admin/gaps")
 @described("How well each service is covered, the worst first", {"gaps": "array", "summary": "object"})
 async def gaps(request: web.Request) -> web.Response:
     state = request.app[STATE]
-    return json_answer(views.gaps(state.registry.running(state.clock()), state.registry.catalog))
+    return json_answer(views.gaps(_everywhere(state), state.registry.catalog))
 
 
 @routes.get("/api/services/discover/{service}")

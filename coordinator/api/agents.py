@@ -72,15 +72,28 @@ def _take_in(state: State, call: Call, registration: Registration, admission: Ad
     guard.refuse_foreign_loopback(call, [registration.tunnel_url, *reports])
     old = state.registry.workers.get(registration.worker_id or "")
     guard.check_owner(state, old.credential if old else None, admission)
+    header = call.headers.get(proof.SIGNATURE_HEADER.lower())
+    _check_life(state, header, call.body, registration)
     try:
-        worker = state.registry.register(registration, state.clock())
+        worker = state.registry.register(registration, state.clock(), near=call.caller.loopback)
     except RegistryFull:
         fail(503, "the registry is full", {"Retry-After": "60"})
     worker.credential = admission.credential
     session = state.gate.opened(worker.worker_id, admission)
+    if state.federation is not None:
+        state.federation.registered(worker, header, call.body, registration)
     state.counts["registrations"] += 1
     state.counts["signed_registrations"] += session is not None
     return worker, session
+
+
+def _check_life(state: State, header: str | None, body: bytes, registration: Registration) -> None:
+    """A worker whose clock went back, or a registration that came late: others know a later one."""
+    if state.federation is None or header is None:
+        return
+    known = state.federation.known_life(header, body, registration)
+    if known is not None:
+        raise Problem(409, "life: a later one of this worker is known: begin one after it", incarnation=known)
 
 
 def heartbeat(state: State, call: Call) -> Reply:
@@ -129,7 +142,14 @@ def answered(handler: Handler, state: State, call: Call) -> Reply:
     try:
         return handler(state, call)
     except Problem as problem:
+        note_refusal(state, problem)
         return problem.reply()
+
+
+def note_refusal(state: State, problem: Problem) -> None:
+    """For the metrics: who may not, or asks too often."""
+    if problem.status in (401, 403, 429):
+        state.counts["refused"] += 1
 
 
 def _urls(reports: list[ServiceReport] | None) -> list[str]:

@@ -11,6 +11,7 @@ from coordinator.api import admin, dialback, export, feed, health, legacy, opena
 from coordinator.api.bodies import MAX_BODY
 from coordinator.api.middleware import authorize_writes, problems, request_id
 from coordinator.api.state import STATE, State
+from coordinator.federation import routes as federation
 
 log = logging.getLogger(__name__)
 
@@ -23,7 +24,7 @@ def build_app(state: State) -> web.Application:
         client_max_size=MAX_BODY,
     )
     app[STATE] = state
-    for module in (workers, dialback, admin, feed, operators, export, legacy, health, probes, openapi):
+    for module in (federation, workers, dialback, admin, feed, operators, export, legacy, health, probes, openapi):
         app.add_routes(module.routes)
     app[openapi.DOCUMENT] = openapi.document(app)
     app.cleanup_ctx.append(_sweeping)

@@ -75,8 +75,12 @@ class _Numbers(Collector):
         yield _gauge("coordinator_sessions", "Workers that sign", len(self._state.gate.sessions))
         yield _gauge("coordinator_revoked_keys", "Keys that are good no more", len(self._state.gate.revoked))
         yield CounterMetricFamily("coordinator_events", "Changes of the fleet", value=registry.events.revision)
-        for name in ("registrations", "signed_registrations", "heartbeats", "unregistrations", "refused"):
+        for name in ("registrations", "signed_registrations", "heartbeats", "unregistrations"):
             yield CounterMetricFamily(f"coordinator_{name}", f"Successful {name}", value=self._state.counts[name])
+        refused = self._state.counts["refused"]
+        yield CounterMetricFamily(
+            "coordinator_refused", "Requests without the right, or too many of them", value=refused
+        )
 
 
 def _gauge(name: str, text: str, value: float) -> GaugeMetricFamily:

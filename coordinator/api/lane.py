@@ -88,6 +88,7 @@ class Lane(asyncio.Protocol):
         self._peer = ""
         self._data = b""
         self._heard = monotonic()
+        self._half_since = 0.0  # from when on a request is not yet whole
         self._aiohttp: RequestHandler | None = None
         self._handed_over = False
 
@@ -134,6 +135,8 @@ class Lane(asyncio.Protocol):
                 data = data[request.size :]
             self._data = b""
         except Incomplete:
+            if not self._data:
+                self._half_since = self._heard
             self._data = data
             if len(data) <= MAX_PLAIN:
                 return
@@ -142,8 +145,8 @@ class Lane(asyncio.Protocol):
             self._hand_on(data)
 
     def end_if_idle(self, now: float) -> None:
-        quiet = now - self._heard
-        if quiet > (HALF if self._data else IDLE) and self._is_free():
+        late = now - self._half_since > HALF if self._data else now - self._heard > IDLE
+        if late and self._is_free():
             self._close()
 
     def close_if_resting(self) -> None:

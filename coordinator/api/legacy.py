@@ -1,7 +1,7 @@
 """What older dashboards, routers and agents ask, in the words of each: edges, statistics, topology, jobs."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, Final
 
 from aiohttp import web
@@ -16,13 +16,18 @@ from coordinator.api.middleware import guards_itself
 from coordinator.api.state import STATE, State
 from coordinator.registry import Now, Worker
 from edgeproxy.cluster.messages import Message, Object, OptionalText, OptionalUrl, Text, WorkerId
-from edgeproxy.cluster.services import TIERS, canonical
+from edgeproxy.cluster.services import TIERS, WorkerType, canonical
 
 routes = web.RouteTableDef()
 
 DHT_PORT: Final = 8468
 EDGE_INTERVAL: Final = 60  # seconds: what edges of that age do, whatever they are told
-_BY_TYPE: Final = {"gpu": "gpu_workers", "cpu": "service_workers", "storage": "data_workers", "edge": "edge_workers"}
+_BY_TYPE: Final[Mapping[WorkerType, str]] = {
+    "gpu": "gpu_workers",
+    "cpu": "service_workers",
+    "storage": "data_workers",
+    "edge": "edge_workers",
+}
 
 
 class EdgeRegistration(Message):
@@ -148,7 +153,8 @@ async def fleet_health(request: web.Request) -> web.Response:
 @described("Workers that are coordinators", "array")
 async def coordinators(request: web.Request) -> web.Response:
     state = request.app[STATE]
-    return json_answer(_coordinators(state, state.clock()))
+    known = [] if state.federation is None else state.federation.coordinators(state.clock())
+    return json_answer(known + _coordinators(state, state.clock()))
 
 
 def _coordinators(state: State, at: Now) -> list[dict[str, Any]]:

@@ -9,7 +9,7 @@ from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler
 
 from coordinator.api import guard
-from coordinator.api.agents import DEFECT
+from coordinator.api.agents import DEFECT, note_refusal
 from coordinator.api.answers import Problem, problem, web_answer
 from coordinator.api.bodies import call_of
 from coordinator.api.state import STATE
@@ -41,6 +41,7 @@ async def problems(request: web.Request, handler: Handler) -> web.StreamResponse
     try:
         return await handler(request)
     except Problem as error:
+        note_refusal(request.app[STATE], error)
         return web_answer(error.reply())
     except web.HTTPException as error:
         return problem(error.status, _detail(error), _allowed(error))

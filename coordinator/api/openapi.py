@@ -22,7 +22,7 @@ _PROBLEM: Final = {
     "required": ["title", "status", "detail"],
     "properties": {"title": {"type": "string"}, "status": {"type": "integer"}, "detail": {"type": "string"}},
 }
-_WHO: Final = {
+_WHO: Final[Mapping[str, list[dict[str, list[str]]]]] = {
     "nobody": [],
     "worker": [{"key": []}, {"bearer": []}, {"proof": []}],
     "operator": [{"key": []}, {"bearer": []}],

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from time import monotonic
-from typing import Final
+from typing import Any, Final, Protocol
 
 from aiohttp import web
 
@@ -15,7 +15,8 @@ from coordinator.api.calls import Reply
 from coordinator.api.jobs import Jobs
 from coordinator.api.limits import Limits
 from coordinator.identity.gate import Caller, Gate
-from coordinator.registry import Now, Registry
+from coordinator.registry import Now, Registry, Worker
+from edgeproxy.cluster.messages import Registration
 
 
 def now() -> Now:
@@ -24,6 +25,20 @@ def now() -> Now:
 
 def new_worker_id() -> str:
     return f"worker-{secrets.token_hex(8)}"
+
+
+class Federation(Protocol):
+    """What the handlers need of other coordinators, where there are any."""
+
+    def known_life(self, header: str, body: bytes, registration: Registration) -> int | None:
+        """The incarnation of a later life of this worker that somebody knows."""
+
+    def registered(self, worker: Worker, header: str | None, body: bytes, registration: Registration) -> None: ...
+
+    def elsewhere(self, at: Now) -> list[dict[str, Any]]:
+        """The records of workers that are at home with others, as `views.record` tells ours."""
+
+    def coordinators(self, at: Now) -> list[dict[str, Any]]: ...
 
 
 @dataclass(slots=True)
@@ -39,6 +54,7 @@ class State:
     gate: Gate = field(default_factory=Gate)
     limits: Limits = field(default_factory=Limits)
     jobs: Jobs = field(default_factory=Jobs)
+    federation: Federation | None = None
     clock: Callable[[], Now] = now
     draining: bool = False
     watchers: set[asyncio.Event] = field(default_factory=set)

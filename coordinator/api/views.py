@@ -4,50 +4,47 @@ Both names of a list are given (`assigned_services`, `assigned_containers`), tim
 status is one of healthy, degraded, offline. `services` null marks an old agent.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from coordinator.catalog import Catalog, Wanted
 from coordinator.identity.gate import fingerprint
 from coordinator.registry import Now, Worker, reports_named
-from edgeproxy.cluster.messages import (
-    Container,
-    HeartbeatAnswer,
-    RegistrationAnswer,
-    ServiceConfig,
-)
 
 JsonObject = dict[str, Any]
 
 
 def registered(worker: Worker, interval: float, catalog: Catalog, session: str | None = None) -> JsonObject:
+    """RegistrationAnswer as JSON, written out: what is in it was checked when it came."""
     configs = _configs(worker, catalog)
-    answer = RegistrationAnswer(
-        worker_id=worker.worker_id,
-        worker_type=worker.worker_type,
-        tier=worker.tier,
-        assigned_services=list(worker.assigned),
-        assigned_containers=[Container(name=config.name, port=config.port) for config in configs],
-        service_configs=configs,
-        heartbeat_interval=interval,
-        incarnation=worker.incarnation,
-        session=session,
-        message=f"Worker registered with {len(worker.assigned)} service(s)",
-    )
-    return answer.model_dump(mode="json", exclude=None if session else {"session"})
+    answer: JsonObject = {
+        "status": "registered",
+        "worker_id": worker.worker_id,
+        "worker_type": worker.worker_type,
+        "tier": worker.tier,
+        "assigned_services": list(worker.assigned),
+        "assigned_containers": [{"name": row["name"], "image": "", "port": row["port"], "env": {}} for row in configs],
+        "service_configs": configs,
+        "heartbeat_interval": interval,
+        "incarnation": worker.incarnation,
+        "message": f"Worker registered with {len(worker.assigned)} service(s)",
+    }
+    return answer if session is None else {**answer, "session": session}
 
 
 def heard(worker: Worker, interval: float, catalog: Catalog) -> JsonObject:
-    return HeartbeatAnswer(
-        assigned_services=list(worker.assigned),
-        service_configs=_configs(worker, catalog),
-        heartbeat_interval=interval,
-    ).model_dump(mode="json")
+    """HeartbeatAnswer as JSON."""
+    return {
+        "status": "ok",
+        "assigned_services": list(worker.assigned),
+        "service_configs": _configs(worker, catalog),
+        "heartbeat_interval": interval,
+    }
 
 
-def _configs(worker: Worker, catalog: Catalog) -> list[ServiceConfig]:
+def _configs(worker: Worker, catalog: Catalog) -> list[JsonObject]:
     specs = [catalog[name].spec for name in worker.assigned]
-    return [ServiceConfig(name=spec.name, port=spec.port, priority=spec.priority) for spec in specs]
+    return [{"name": spec.name, "port": spec.port, "priority": spec.priority} for spec in specs]
 
 
 def record(worker: Worker, now: Now) -> JsonObject:
@@ -115,7 +112,7 @@ def gap(wanted: Wanted, workers: int) -> JsonObject:
     }
 
 
-def gaps(running: Mapping[str, list[Worker]], catalog: Catalog) -> JsonObject:
+def gaps(running: Mapping[str, Sequence[object]], catalog: Catalog) -> JsonObject:
     """Every service of the catalogue: critical ones first, then warnings, then those that are well
     covered."""
     order = {"critical": 0, "warning": 1, "ok": 2}

@@ -13,11 +13,17 @@ from coordinator.api.middleware import guards_itself
 from coordinator.api.state import STATE
 from edgeproxy.cluster.messages import (
     Challenge,
+    EdgeReport,
+    EdgeReportAnswer,
     Heartbeat,
     HeartbeatAnswer,
+    Observations,
     Registration,
     RegistrationAnswer,
 )
+
+REPORT_INTERVAL = 5.0
+"""Seconds between two reports of an edge: a worker that it leaves out is asked about before its lease ends."""
 
 routes = web.RouteTableDef()
 
@@ -53,15 +59,46 @@ async def unregister(request: web.Request) -> web.Response:
     return web_answer(agents.unregister(request.app[STATE], worker_id, await read_call(request)))
 
 
+@routes.post("/v1/observations")
+@described("What an edge sees of workers' loads", {"taken": "integer"}, body=Observations, who="worker")
+async def observe(request: web.Request) -> web.Response:
+    """Of workers that are not known nothing is taken."""
+    state = request.app[STATE]
+    seen = agents.understand(await read_call(request), Observations).workers
+    at = state.clock()
+    known = [one for one in seen if one.worker_id in state.registry.workers]
+    for one in known:
+        state.registry.observed(one.worker_id, one.load, at)
+    return json_answer({"taken": len(known)})
+
+
+@routes.post("/v1/edges/report")
+@routes.post("/api/edge/report")
+@described("What an edge saw of each worker", EdgeReportAnswer, body=EdgeReport, who="worker")
+async def report(request: web.Request) -> web.Response:
+    """Workers that the edge leaves out are probed at once, instead of when their lease ends."""
+    state = request.app[STATE]
+    seen = agents.understand(await read_call(request), EdgeReport).workers
+    at = state.clock()
+    for one in seen:
+        if one.left_out:
+            state.registry.left_out(one.service, one.url, at)
+    return json_answer(EdgeReportAnswer(heartbeat_interval=REPORT_INTERVAL).model_dump())
+
+
 @routes.get("/api/coordinator/workers")
-@described("The live workers", {"workers": "array", "count": "integer", "settled": "boolean"})
+@described("The live workers", {"workers": "array", "count": "integer", "settled": "boolean", "gone": "array"})
 async def workers(request: web.Request) -> web.Response:
     """The live workers. The ETag is weak: it changes with what is routed by, not with each heartbeat."""
     state = request.app[STATE]
     at = state.clock()
     records = [views.record(worker, at) for worker in state.registry.live(at)]
+    if state.federation is not None:
+        records += state.federation.elsewhere(at)
     settled = state.settled(at)
-    etag = _etag(records, settled)
+    partial = not settled or not records  # so do edges take it: they keep those whom they knew
+    gone = sorted(state.registry.events.gone() - {record["worker_id"] for record in records}) if partial else []
+    etag = _etag(records, settled, gone)
     headers = {"ETag": etag, "Cache-Control": "no-cache"}
     if etag in _named_etags(request):
         return web.Response(status=304, headers=headers)
@@ -71,6 +108,7 @@ async def workers(request: web.Request) -> web.Response:
         "timestamp": at.wall.isoformat(),
         "services": list(state.registry.catalog),
         "settled": settled,
+        "gone": gone,
     }
     return json_answer(body, headers=headers)
 
@@ -78,9 +116,9 @@ async def workers(request: web.Request) -> web.Response:
 _ROUTED_BY = ("worker_id", "tunnel_url", "vpn_ip", "region", "status", "assigned_services", "services", "reverse_key")
 
 
-def _etag(records: list[views.JsonObject], settled: bool) -> str:
+def _etag(records: list[views.JsonObject], settled: bool, gone: list[str]) -> str:
     rows = [[record[name] for name in _ROUTED_BY] for record in records]
-    return f'W/"{hashlib.sha256(orjson.dumps([rows, settled])).hexdigest()[:20]}"'
+    return f'W/"{hashlib.sha256(orjson.dumps([rows, settled, gone])).hexdigest()[:20]}"'
 
 
 def _named_etags(request: web.Request) -> set[str]:

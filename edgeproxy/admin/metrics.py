@@ -56,6 +56,10 @@ class _HostCollector(Collector):
         yield _gauge("edgeproxy_cache_bytes", "Bytes of stored answers.", {}, counts.cache_bytes)
         faults = [({"fault": name}, count) for name, count in sorted(counts.faults.items())]
         yield _counter("edgeproxy_faults", "Failures by kind, see edgeproxy/errors.py and net/tls.py.", faults)
+        callers = [({"caller": name}, count) for name, count in sorted(counts.callers.items())]
+        yield _counter("edgeproxy_caller_requests", "Exchanges by the name of the key that was shown.", callers)
+        events = [({"event": name}, count) for name, count in sorted(counts.events.items())]
+        yield _counter("edgeproxy_balance_events", "What balancing did and saw, see docs/balancing.md.", events)
         yield from _routes(counts.routes)
         up = GaugeMetricFamily("edgeproxy_upstream_up", "What active health checks say.", labels=["backend"])
         for backend, alive in sorted(self._endpoints().items()):

@@ -5,7 +5,7 @@ from edgeproxy.policy.freshness cimport selected
 from edgeproxy.telemetry.counters cimport Counters
 
 cdef class Entry:
-    cdef readonly bytes key, fields, body, etag, last_modified
+    cdef readonly bytes key, fields, cors, body, etag, last_modified
     cdef readonly int status
     cdef readonly double born
     cdef readonly long long lifetime, size

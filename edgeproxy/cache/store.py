@@ -14,12 +14,14 @@ MAX_VARIANTS = 8
 
 
 class Entry:
-    """One stored answer. `fields` are its end-to-end field lines without Age; `born` is when it was made, on the
+    """One stored answer. `fields` are its end-to-end field lines without Age, `cors` those by which
+    the worker lets pages of other sites read it; `born` is when it was made, on the
     clock of the process, by what the answer said of its age; `shown` is how its head begins at `shown_age`."""
 
     __slots__ = (
         "body",
         "born",
+        "cors",
         "etag",
         "fields",
         "key",
@@ -40,6 +42,7 @@ class Entry:
         fields: bytes,
         body: bytes,
         *,
+        cors: bytes,
         born: float,
         lifetime: int,
         vary: tuple[bytes, ...],
@@ -51,6 +54,7 @@ class Entry:
         self.status = status
         self.fields = fields
         self.body = body
+        self.cors = cors
         self.born = born
         self.lifetime = lifetime
         self.vary = vary

@@ -21,8 +21,11 @@ from edgeproxy.cluster.messages import (
     Changes,
     DialBack,
     DialBackAnswer,
+    EdgeReport,
+    EdgeReportAnswer,
     Heartbeat,
     HeartbeatAnswer,
+    Observations,
     Registration,
     RegistrationAnswer,
     WorkerList,
@@ -42,9 +45,10 @@ Answer = TypeVar("Answer", bound=BaseModel)
 class CoordinatorError(Exception):
     """The coordinator could not be asked (`status` None) or did not do what was asked (its HTTP status)."""
 
-    def __init__(self, status: int | None, message: str) -> None:
+    def __init__(self, status: int | None, message: str, known_life: int | None = None) -> None:
         super().__init__(message)
         self.status = status
+        self.known_life = known_life
         self.message = message
 
 
@@ -101,9 +105,13 @@ class CoordinatorClient:
         return self.urls[self._preferred]
 
     async def register(self, registration: Registration) -> RegistrationAnswer:
-        body = _dump(registration)
-        headers = await self._signature(body)
-        _, _, content = await self._ask("POST", "/api/worker/register", body, headers)
+        try:
+            content = await self._register(registration)
+        except CoordinatorError as error:
+            if error.status != 409 or error.known_life is None or self._signer is None:
+                raise
+            self._signer.outlive(error.known_life)
+            content = await self._register(registration)
         answer = _parse(RegistrationAnswer, content)
         if self._signer is not None:
             try:
@@ -112,11 +120,24 @@ class CoordinatorClient:
                 raise CoordinatorError(None, f"{self.url} is not to be trusted: {error}") from None
         return answer
 
+    async def _register(self, registration: Registration) -> bytes:
+        if self._signer is not None:
+            registration = registration.model_copy(update={"life": self._signer.next_life()})
+        body = _dump(registration)
+        headers = await self._signature(body)
+        _, _, content = await self._ask("POST", "/api/worker/register", body, headers)
+        return content
+
     async def heartbeat(self, heartbeat: Heartbeat) -> HeartbeatAnswer:
         """CoordinatorError with status 404: the coordinator does not know the worker, register again."""
         body = _dump(heartbeat)
         _, _, content = await self._ask("POST", "/api/worker/heartbeat", body, self._proof(proof.HEARTBEAT, body))
         return _parse(HeartbeatAnswer, content)
+
+    async def report(self, report: EdgeReport) -> EdgeReportAnswer:
+        """CoordinatorError with status 404 or 405: the coordinator is older than such reports."""
+        _, _, body = await self._ask("POST", "/api/edge/report", _dump(report))
+        return _parse(EdgeReportAnswer, body)
 
     async def unregister(self, worker_id: str) -> None:
         path = f"/api/worker/unregister/{quote(worker_id, safe='')}"
@@ -153,6 +174,10 @@ class CoordinatorClient:
         if status == 304:
             return None
         return _parse(WorkerList, body).model_copy(update={"etag": new_etag})
+
+    async def observe(self, observations: Observations) -> None:
+        """Tell what we see of workers' loads: it is good for half a minute."""
+        await self._ask("POST", "/v1/observations", _dump(observations))
 
     async def changes(self, after: str | None = None, wait: float = 0.0) -> Changes:
         """What edges should know that came after a mark, as soon as there is something, or nothing in `wait` seconds.
@@ -256,7 +281,7 @@ def _raise_for_status(base: str, path: str, response: aiohttp.ClientResponse, co
     if 300 <= status < 400:
         where = response.headers.get("Location", "elsewhere")[:200]
         raise CoordinatorError(status, f"{base} redirects to {where}: give that URL as COORDINATOR_URL")
-    raise CoordinatorError(status, f"{base}{path} answered {status}: {_detail(content)}")
+    raise CoordinatorError(status, f"{base}{path} answered {status}: {_detail(content)}", _known_life(content))
 
 
 def _detail(content: bytes) -> str:
@@ -265,6 +290,15 @@ def _detail(content: bytes) -> str:
     except (orjson.JSONDecodeError, KeyError, TypeError):
         return "no detail given"
     return str(detail)[:300]
+
+
+def _known_life(content: bytes) -> int | None:
+    """Of a 409: the start of ours that others know, which is later than the one that we told."""
+    try:
+        known = orjson.loads(content)["incarnation"]
+    except (orjson.JSONDecodeError, KeyError, TypeError):
+        return None
+    return known if type(known) is int and 0 <= known < 2**53 - 1 else None
 
 
 def _dump(message: BaseModel) -> bytes:

@@ -136,12 +136,15 @@ class Message(BaseModel):
 
 
 class ServiceReport(Message):
-    """One service that a worker really runs. Requests go to `service_url`; `health_path` is below it."""
+    """One service that a worker really runs. Requests go to `service_url`; `health_path` is below it.
+    `weight` is its share beside others of the service, `slots` how many requests it takes at once (0: any number)."""
 
     name: ServiceName
     service_url: ServiceUrl
     port: Port | None = None
     health_path: HealthPath = "/health"
+    weight: Annotated[float, Field(ge=0.01, le=1000, allow_inf_nan=False), _or_default(1.0), _informative(1.0)] = 1.0
+    slots: Annotated[int, Field(ge=0, le=100_000), _or_default(0), _informative(0)] = 0
     status: ServiceStatus = "healthy"
 
 
@@ -166,6 +169,14 @@ Reports = Annotated[list[ServiceReport], Field(max_length=MAX_SERVICES)]
 ValidReports = Annotated[list[ServiceReport], _valid_only(ServiceReport, MAX_SERVICES)]
 
 
+class Life(Message):
+    """Which start of the agent (`incarnation` rises with each) and which registration in it: of two the greater is the
+    worker's present one, wherever they were made."""
+
+    incarnation: Annotated[int, Field(ge=0, lt=2**53)]
+    home_epoch: Annotated[int, Field(ge=0, lt=2**53)] = 0
+
+
 class Registration(Message):
     """POST /api/worker/register. `services` None: an old agent, which runs what it is assigned, all
     of it at `tunnel_url`. `runnable` None: it can run every service of its type. `reverse_key` is the SHA-256 of the
@@ -180,6 +191,7 @@ class Registration(Message):
     containers: Annotated[ValidReports | None, BeforeValidator(_reports)] = None
     runnable: Names | None = None
     reverse_key: ReverseKey | None = None
+    life: Annotated[Life | None, _informative(None)] = None
 
 
 class RegistrationAnswer(Message):
@@ -219,10 +231,11 @@ class Heartbeat(Message):
     current_load: Load = 0.0
     services: Annotated[Reports | None, BeforeValidator(_reports)] = None
     available_memory: Annotated[Text | None, _informative(None)] = None
-    loaded_models: Annotated[list[Text], Field(max_length=MAX_SERVICES, default_factory=list), _informative([])]
+    # by factory: pydantic copies other defaults deeply, with every heartbeat
+    loaded_models: Annotated[list[Text], Field(max_length=MAX_SERVICES), _informative([])] = Field(default_factory=list)
     active_requests: Annotated[int, Field(ge=0, le=10**9), _informative(0)] = 0
     gpu_utilization: Annotated[float | None, Field(allow_inf_nan=False), _informative(None)] = None
-    services_status: Annotated[Object, Field(default_factory=dict), _informative({})]
+    services_status: Annotated[Object, _informative({})] = Field(default_factory=dict)
     specialization: Annotated[Text | None, _informative(None)] = None
 
 
@@ -233,6 +246,34 @@ class HeartbeatAnswer(Message):
     assigned_services: Names = []
     service_configs: Annotated[list[ServiceConfig], Field(max_length=MAX_SERVICES)] = []
     heartbeat_interval: Interval = 30.0
+
+
+class WorkerSeen(Message):
+    """What an edge saw of one endpoint since its last report: requests sent, those that failed by the worker's doing,
+    the latency that it expects (seconds to the first byte), and whether it leaves the worker out at the moment."""
+
+    service: ServiceName
+    url: Url
+    requests: Annotated[int, Field(ge=0, le=10**12)]
+    failures: Annotated[int, Field(ge=0, le=10**12)]
+    latency: Annotated[float, Field(ge=0, le=1e6, allow_inf_nan=False)] = 0.0
+    left_out: bool = False
+
+
+class EdgeReport(Message):
+    """POST /api/edge/report, every few seconds from each edge host. `edge_id` is as long-lived as the process."""
+
+    edge_id: WorkerId
+    region: OptionalText = None
+    seconds: Annotated[float, Field(ge=0, le=86400, allow_inf_nan=False)]
+    workers: Annotated[list[WorkerSeen], _valid_only(WorkerSeen, MAX_WORKERS)]
+
+
+class EdgeReportAnswer(Message):
+    """What the coordinator answers to an EdgeReport; `heartbeat_interval` in seconds."""
+
+    status: Text = "ok"
+    heartbeat_interval: Interval = 10.0
 
 
 class WorkerRecord(Message):
@@ -252,12 +293,13 @@ class WorkerRecord(Message):
 
 class WorkerList(Message):
     """GET /api/coordinator/workers. `services` are the names in the coordinator's catalogue,
-    `settled` is false while it is too young to know every worker (None: it does not say),
-    `etag` is from the head."""
+    `settled` is false while it is too young to know every worker (None: it does not say); `gone` are then, and
+    when the list is empty, those that it knows to have left. `etag` is from the head."""
 
     workers: Annotated[list[WorkerRecord], _valid_only(WorkerRecord, MAX_WORKERS)]
     services: Annotated[list[ServiceName], Field(max_length=4096)] = []
     settled: bool | None = None
+    gone: Annotated[list[WorkerId], _or_default([]), Field(max_length=MAX_WORKERS)] = []
     etag: str | None = None
 
 
@@ -275,6 +317,19 @@ class DialBackAnswer(Message):
     address: Text | None = None
     reachable: bool | None = None
     reason: Text = ""
+
+
+class Observation(Message):
+    """What a proxy saw of one worker: its load, 1.0 is full."""
+
+    worker_id: WorkerId
+    load: Load
+
+
+class Observations(Message):
+    """POST /v1/observations, by an edge that holds the join secret."""
+
+    workers: Annotated[list[Observation], Field(max_length=1000)]
 
 
 class Change(Message):

@@ -3,6 +3,7 @@ key file."""
 
 import os
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
@@ -11,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from edgeproxy.cluster import proof
-from edgeproxy.cluster.messages import Challenge
+from edgeproxy.cluster.messages import Challenge, Life
 from edgeproxy.cluster.proof import Proof, SignedBy, decode, encode
 
 _EMPTY: Final = b""
@@ -43,6 +44,16 @@ class Signer:
         self._pinned = None if pinned is None else decode(pinned, proof.KEY)
         self._offered: _Session | None = None
         self._session: _Session | None = None
+        self._life = (int(datetime.now(UTC).timestamp()), 0)
+
+    def next_life(self) -> Life:
+        """For each registration another, later one."""
+        self._life = (self._life[0], self._life[1] + 1)
+        return Life(incarnation=self._life[0], home_epoch=self._life[1])
+
+    def outlive(self, incarnation: int) -> None:
+        """A coordinator knows a life of ours that is later than our clock says."""
+        self._life = (max(self._life[0], incarnation + 1), 0)
 
     @property
     def has_session(self) -> bool:

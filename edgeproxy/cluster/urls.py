@@ -4,10 +4,11 @@ What registers is not trusted: an address that can only mean "this machine's clo
 refused, so is a host that resolvers read as a number (`http://2852039166/`).
 """
 
-import ipaddress
 import re
 from functools import lru_cache
 from urllib.parse import SplitResult, urlsplit
+
+from edgeproxy.cluster.addresses import is_nobodys, parse_address
 
 MAX_URL: int = 2048
 
@@ -68,14 +69,12 @@ def _check_shape(parts: SplitResult, port: int | None) -> None:
 def _check_host(host: str) -> None:
     if "%" in host:  # an IPv6 zone means something on the sender's machine only
         raise ValueError("URL has a host with a %")
-    try:
-        address = ipaddress.ip_address(host)
-    except ValueError:
+    address = parse_address(host)
+    if address is None:
         if not _NAME.fullmatch(host) or _NUMBER.fullmatch(host):
-            raise ValueError(f"URL has a host that is neither a name nor an address: {host!r}") from None
+            raise ValueError(f"URL has a host that is neither a name nor an address: {host!r}")
         return
-    plain = getattr(address, "ipv4_mapped", None) or address
-    if plain.is_link_local or plain.is_multicast or plain.is_unspecified:
+    if is_nobodys(address):
         raise ValueError(f"no worker can be reached at {host}")
 
 

@@ -1,7 +1,7 @@
 """The worker list from the coordinator: cached, refreshed in the background, served stale while it is away.
 
 A coordinator with its registry in memory knows nobody after a restart; workers come back one by one within a heartbeat
-or two. Such a list is *partial*: it says so (`settled: false`), or, from an older program, is empty. Then workers that
+or two. Such a list is *partial*: it says so (`settled: false`), or is empty. Then workers that
 were listed less than `ttl` ago stay beside it; health checks drop those that are really gone. A full list replaces
 everything at once.
 """
@@ -120,8 +120,9 @@ class CoordinatorSource:
         """The list, with the workers that are remembered beside it while it is partial."""
         now = monotonic()
         fresh = {worker.worker_id: (worker, now + self._ttl) for worker in listed.workers}
-        if listed.settled is False or (listed.settled is None and not listed.workers):
-            held = {name: kept for name, kept in self._remembered.items() if name not in fresh and now < kept[1]}
+        if listed.settled is False or not listed.workers:
+            without = {*fresh, *listed.gone}
+            held = {name: kept for name, kept in self._remembered.items() if name not in without and now < kept[1]}
             fresh.update(itertools.islice(held.items(), max(0, MAX_WORKERS - len(fresh))))
         self._remembered = fresh
         return listed.model_copy(update={"workers": [worker for worker, _ in fresh.values()]})
@@ -163,7 +164,7 @@ def _endpoints(worker: WorkerRecord) -> Iterator[Endpoint]:
     if worker.services is not None:
         for report in worker.services:
             if report.status == "healthy" and _is_its_own(report.service_url, worker):
-                yield Endpoint.of(report.name, report.service_url, report.health_path)
+                yield Endpoint.of(report.name, report.service_url, report.health_path, report.weight, report.slots)
     elif worker.tunnel_url is not None:  # an old agent: everything that it is assigned, all of it there
         for name in worker.assigned_services:
             yield Endpoint.of(name, worker.tunnel_url)

@@ -7,6 +7,7 @@ ever: nothing but speed hangs on it.
 import asyncio
 import logging
 from collections.abc import Callable
+from time import monotonic
 from typing import Final, Protocol
 
 from edgeproxy.cluster.client import CoordinatorError
@@ -17,6 +18,10 @@ log = logging.getLogger(__name__)
 
 WAIT: Final = 25.0  # seconds that a question may rest at the coordinator
 NO_FEED: Final = 60.0  # until one that has no feed is asked again: it may have been replaced by a newer one
+GAP: Final = 0.05  # between two questions, whatever the coordinator answers
+EARLY: Final = (
+    1.0  # after an answer that brought nothing before its time: one that ignores `wait` is not asked in a circle
+)
 UNKNOWN: Final = frozenset({404, 405, 501})
 
 
@@ -34,11 +39,13 @@ class ChangeFeed:
         self._on_change = on_change
         self._wait = wait
         self._mark: str | None = None
+        self._known = False  # the first answer, which says where we are, comes at once
 
     async def run(self) -> None:
         """Until it is cancelled."""
         backoff = Backoff(0.2, 5.0, jitter=True)
         while True:
+            asked = monotonic()
             try:
                 changes = await self._client.changes(self._mark, self._wait)
             except CoordinatorError as error:
@@ -46,6 +53,9 @@ class ChangeFeed:
             else:
                 backoff = Backoff(0.2, 5.0, jitter=True)
                 self._take(changes)
+                early = not changes.events and not changes.reset and monotonic() - asked < self._wait / 2
+                await asyncio.sleep(EARLY if early and self._known else GAP)
+                self._known = True
 
     def _take(self, changes: Changes) -> None:
         missed = self._mark is None or changes.reset

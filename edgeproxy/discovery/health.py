@@ -1,7 +1,8 @@
 """Active health checks, once per host: GET `url + health_path`, alive is any status below 500.
 
 A change of mind takes several checks in a row (`fall`, `rise`), which follow each other faster than others;
-the very first check decides alone. Endpoints with the same URL and path share one check.
+the very first check decides alone, and so does one that fails after a process has reported a failure, since two who
+looked agree. Endpoints with the same URL and path share one check.
 """
 
 import asyncio
@@ -17,6 +18,8 @@ import aiohttp
 from yarl import URL
 
 from edgeproxy.discovery.snapshot import Endpoint
+from edgeproxy.net.resolve import ReachResolver, literal
+from edgeproxy.policy.reach import OPERATOR, Reach
 
 log = logging.getLogger(__name__)
 
@@ -24,7 +27,7 @@ MAX_BODY: Final = 64 * 1024  # read, so that the worker sees its answer taken; n
 AT_ONCE: Final = 64  # checks in flight: sockets, and a burst that a small machine bears
 JITTER: Final = 0.2
 FAST: Final = 0.2  # of the interval, while the verdict hangs
-PROBE_GAP: Final = 0.5  # reports of failure from several processes are answered by one check
+PROBE_GAP: Final = 0.1  # reports of failure from several processes are answered by one check
 
 
 @dataclass(slots=True)
@@ -35,13 +38,17 @@ class Verdict:
     rise: int = 2
     alive: bool | None = None
     against: int = 0  # checks in a row that contradict `alive`
+    suspected: bool = False  # a request to it has failed since the last check
 
     def observe(self, ok: bool) -> bool:
         """Count one check; True if `alive` has changed by it."""
+        suspected, self.suspected = self.suspected, False
         if ok == self.alive:
             self.against = 0
             return False
         self.against += 1
+        if suspected and not ok:
+            self.against = self.fall
         if self.alive is not None and self.against < (self.fall if self.alive else self.rise):
             return False
         self.alive, self.against = ok, 0
@@ -70,10 +77,12 @@ class HealthChecker:
         timeout_s: float = 3.0,
         fall: int = 3,
         rise: int = 2,
+        reach: Reach = OPERATOR,
     ) -> None:
         self._on_health = on_health
         self._interval = interval_s
         self._timeout = aiohttp.ClientTimeout(total=timeout_s)
+        self._reach = reach
         self._fall, self._rise = fall, rise
         self._slots = asyncio.Semaphore(AT_ONCE)
         self._targets: dict[str, Target] = {}
@@ -97,11 +106,12 @@ class HealthChecker:
     def probe_soon(self, endpoint_id: str) -> None:
         """A process saw this endpoint fail: check it now, unless that was just done."""
         if target := self._target_of.get(endpoint_id):
+            target.verdict.suspected = True
             target.wake.set()
 
     async def run(self) -> None:
         # a fresh connection each time: a listener that no longer accepts must not hide behind a kept one
-        connector = aiohttp.TCPConnector(limit=AT_ONCE, force_close=True)
+        connector = aiohttp.TCPConnector(limit=AT_ONCE, force_close=True, resolver=ReachResolver(self._reach))
         async with (
             aiohttp.ClientSession(
                 connector=connector,
@@ -152,6 +162,8 @@ class HealthChecker:
 
     async def _check(self, url: str) -> bool:
         assert self._session is not None
+        if literal(url) and not self._reach.allows(literal(url)):
+            return False  # aiohttp asks no resolver for an address
         try:
             async with self._session.get(URL(url, encoded=True), allow_redirects=False) as response:
                 await _read_some(response.content)

@@ -18,6 +18,9 @@ from edgeproxy.cluster.urls import path, reverse_parts, worker_url
 log = logging.getLogger(__name__)
 
 MAX_BYTES: Final = 8 * 1024 * 1024  # of all URLs together, some 80,000: what a message on the pipe can carry
+MIN_WEIGHT: Final = 0.01
+MAX_WEIGHT: Final = 1000.0
+MAX_SLOTS: Final = 100_000
 STATIC_POOL: Final = "upstreams"
 
 
@@ -26,6 +29,7 @@ class Endpoint:
     """One place that serves one service.
 
     `id` names the address, not the worker: what is known of it outlives a new registration.
+    `weight` is its share of the requests, `slots` how many it takes at once (0: any number).
     `url` has no trailing slash; `base_path` is its path, "" or "/x"; a health check asks `url + health_path`.
     `machine` is the id of one that dials in, empty for one that is dialled.
     """
@@ -38,17 +42,26 @@ class Endpoint:
     tls: bool
     base_path: str
     health_path: str
+    weight: float = 1.0
+    slots: int = 0
     machine: str = ""
 
     @classmethod
-    def of(cls, service: str, url: str, health_path: str = "/health") -> Self:
-        """ValueError if the URL or the path is not one that we route by."""
+    def of(cls, service: str, url: str, health_path: str = "/health", weight: float = 1.0, slots: int = 0) -> Self:
+        """ValueError if the URL or the path is not one that we route by, or a number is out of bounds."""
+        if not MIN_WEIGHT <= weight <= MAX_WEIGHT:
+            raise ValueError(f"a weight is a number from {MIN_WEIGHT} to {MAX_WEIGHT}")
+        if not 0 <= slots <= MAX_SLOTS:
+            raise ValueError(f"slots are a number from 0 to {MAX_SLOTS}")
+        numbers = (float(weight), slots)
         if parts := reverse_parts(url):
-            return cls(f"{service}@{url}", service, url, "agent", 80, False, parts[1], path(health_path), parts[0])
-        return cls._dialled(service, worker_url(url), health_path)
+            machine, base_path = parts
+            at = (f"{service}@{url}", service, url, "agent", 80, False, base_path, path(health_path))
+            return cls(*at, *numbers, machine)
+        return cls._dialled(service, worker_url(url), health_path, *numbers)
 
     @classmethod
-    def _dialled(cls, service: str, url: str, health_path: str) -> Self:
+    def _dialled(cls, service: str, url: str, health_path: str, weight: float, slots: int) -> Self:
         parts = urlsplit(url)
         tls = parts.scheme == "https"
         return cls(
@@ -60,6 +73,8 @@ class Endpoint:
             tls=tls,
             base_path=parts.path,
             health_path=path(health_path),
+            weight=float(weight),
+            slots=slots,
         )
 
 
@@ -88,7 +103,7 @@ class Snapshot:
         for endpoint in ordered:
             by_service.setdefault(endpoint.service, []).append(endpoint)
         known = frozenset(known_services) | by_service.keys()
-        rows = [[e.service, e.url, e.health_path] for e in ordered]
+        rows = [_row(endpoint) for endpoint in ordered]
         version = hashlib.sha256(orjson.dumps([rows, sorted(known), sorted(keys.items())])).hexdigest()[:16]
         pools = {service: tuple(pool) for service, pool in by_service.items()}
         return cls(MappingProxyType(pools), known, version, MappingProxyType(dict(keys)))
@@ -97,8 +112,9 @@ class Snapshot:
         return (endpoint for pool in self.endpoints.values() for endpoint in pool)
 
     def to_message(self) -> dict[str, Any]:
-        """`{"type": "snapshot", "version", "known": [name], "endpoints": [[service, url, health_path]], "keys"}`."""
-        rows = [[e.service, e.url, e.health_path] for e in self.all_endpoints()]
+        """`{"type": "snapshot", "version", "known": [name], "endpoints": [row], "keys"}`, a row being
+        `[service, url, health_path, weight, slots]`."""
+        rows = [_row(endpoint) for endpoint in self.all_endpoints()]
         return {
             "type": "snapshot",
             "version": self.version,
@@ -120,6 +136,10 @@ class Snapshot:
         )
 
 
+def _row(endpoint: Endpoint) -> list[Any]:
+    return [endpoint.service, endpoint.url, endpoint.health_path, endpoint.weight, endpoint.slots]
+
+
 def _bounded(endpoints: list[Endpoint]) -> list[Endpoint]:
     left = MAX_BYTES
     for count, endpoint in enumerate(endpoints):
@@ -131,12 +151,12 @@ def _bounded(endpoints: list[Endpoint]) -> list[Endpoint]:
 
 
 def valid_endpoints(rows: Iterable[Any]) -> list[Endpoint]:
-    """The endpoints of `[service, url, health_path]` rows, without the wrong ones."""
+    """The endpoints of `[service, url, health_path, weight, slots]` rows, without the wrong ones."""
     kept, faults = [], []
     for row in rows:
         try:
-            service, url, health_path = row
-            kept.append(Endpoint.of(str(service), url, health_path))
+            service, url, health_path, *numbers = row
+            kept.append(Endpoint.of(str(service), url, health_path, *numbers))
         except (ValueError, TypeError, AttributeError) as error:
             faults.append(str(error))
     if faults:

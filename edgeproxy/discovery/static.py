@@ -1,4 +1,10 @@
-"""A list that the operator wrote: EDGEPROXY_UPSTREAMS, one pool of equal upstreams, no coordinator."""
+"""A list that the operator wrote: EDGEPROXY_UPSTREAMS, one pool of upstreams, no coordinator.
+
+`http://a:8000;weight=3;slots=8`: three shares of the requests, eight at once.
+"""
+
+import re
+from typing import Final
 
 from edgeproxy.discovery.snapshot import STATIC_POOL, Endpoint, Snapshot
 
@@ -11,9 +17,26 @@ def static_snapshot(urls: str, health_path: str = "/health") -> Snapshot:
     return Snapshot.of(endpoints)
 
 
-def _endpoint(url: str, health_path: str) -> Endpoint:
+_WEIGHT: Final = re.compile(r"weight=([0-9]{1,4}(?:\.[0-9]{1,4})?)")
+_SLOTS: Final = re.compile(r"slots=([0-9]{1,6})")
+
+
+def _endpoint(text: str, health_path: str) -> Endpoint:
+    url, *options = (part.strip() for part in text.split(";"))
     try:
-        return Endpoint.of(STATIC_POOL, url, health_path)
+        return Endpoint.of(STATIC_POOL, url, health_path, *_numbers(options))
     except ValueError as error:
         shown = url.rpartition("@")[2][:200]  # without a password
         raise ValueError(f"{shown!r}: {error}") from None
+
+
+def _numbers(options: list[str]) -> tuple[float, int]:
+    weight, slots = 1.0, 0
+    for option in options:
+        if match := _WEIGHT.fullmatch(option):
+            weight = float(match[1])
+        elif match := _SLOTS.fullmatch(option):
+            slots = int(match[1])
+        else:
+            raise ValueError(f"{option[:50]!r} is neither weight=NUMBER nor slots=NUMBER")
+    return weight, slots

@@ -23,6 +23,7 @@ EXPECT = 7
 REQUEST_ID = 8
 KEEP_ALIVE = 9
 WEBSOCKET_ACCEPT = 10
+LOAD = 11  # what a worker says of itself to its balancer
 # Of those from here on the whole line is wanted, since it may go on.
 WITH_LINE = 16
 SINGLE = 16  # end-to-end, but a second one makes the message ambiguous
@@ -30,6 +31,13 @@ FORWARDED = 17  # what proxies say of the client: believed only from trusted one
 WEBSOCKET_KEY = 18
 WEBSOCKET_VERSION = 19
 GUARDED = 20  # response fields that speak for the whole site: not for a lent machine to say
+AUTHORIZATION = 21  # what a client shows to be let in
+API_KEY = 22
+ORIGIN = 23
+ASKED_METHOD = 24  # of a CORS preflight
+ASKED_FIELDS = 25
+LOOP = 26  # which proxies the request has passed
+CORS = 27  # response fields that open an answer to other sites' pages
 
 TOKEN_BYTES = b"!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 """tchar of RFC 9110 section 5.6.2."""
@@ -52,7 +60,12 @@ REQUEST_KINDS: Mapping[bytes, int] = {
     b"trailer": DROP,
     b"http2-settings": DROP,
     b"content-type": SINGLE,
-    b"authorization": SINGLE,
+    b"authorization": AUTHORIZATION,
+    b"x-api-key": API_KEY,
+    b"origin": ORIGIN,
+    b"access-control-request-method": ASKED_METHOD,
+    b"access-control-request-headers": ASKED_FIELDS,
+    b"cdn-loop": LOOP,
     b"forwarded": FORWARDED,
     b"x-forwarded-for": FORWARDED,
     b"x-forwarded-host": FORWARDED,
@@ -78,12 +91,19 @@ RESPONSE_KINDS: Mapping[bytes, int] = {
     b"trailer": DROP,
     b"x-request-id": DROP,
     b"sec-websocket-accept": WEBSOCKET_ACCEPT,
+    b"endpoint-load-metrics": LOAD,
     b"set-cookie": GUARDED,
     b"strict-transport-security": GUARDED,
     b"alt-svc": GUARDED,
     b"server": GUARDED,
     b"clear-site-data": GUARDED,
     b"service-worker-allowed": GUARDED,
+    b"access-control-allow-origin": CORS,
+    b"access-control-allow-credentials": CORS,
+    b"access-control-allow-methods": CORS,
+    b"access-control-allow-headers": CORS,
+    b"access-control-expose-headers": CORS,
+    b"access-control-max-age": CORS,
 }
 
 _MAX_NAME = 256
@@ -97,6 +117,8 @@ ASK = 255
 def _slots(names: Sequence[bytes], family: bytes) -> bytes:
     table = bytearray(32 * 256)
     for index, name in enumerate(names[1:], 1):
+        if len(name) >= 32:
+            continue  # asked for by their length
         place = len(name) * 256 + name[0]
         table[place] = ASK if table[place] else index
     for length in range(len(family) + 1, 32):

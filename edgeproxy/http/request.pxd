@@ -6,9 +6,10 @@ from edgeproxy.http.fields cimport FieldNames
 from edgeproxy.http.framing cimport parse_content_length
 from edgeproxy.http.scan cimport Notes, scan_fields, scan_request_line
 
+cdef int API_KEY, ASKED_FIELDS, ASKED_METHOD, AUTHORIZATION, LOOP, ORIGIN
 cdef int CONNECTION, CONTENT_LENGTH, DROP, EXPECT, FORWARDED, HOST, PLAIN, REQUEST_ID, SINGLE
 cdef int TRANSFER_ENCODING, UPGRADE, WEBSOCKET_KEY, WEBSOCKET_VERSION
-cdef int _MAX_METHOD, _CR, _LF, _SLASH, _ZERO, _SMALL_C
+cdef int _MAX_METHOD, _CR, _LF, _SLASH, _ZERO
 cdef long long NO_BODY, UNTIL_CHUNKED
 cdef FieldNames REQUEST_FIELDS
 cdef dict _USUAL_CONNECTION
@@ -18,6 +19,7 @@ cdef bytes _HTTP_1
 @cython.no_gc
 cdef class RequestHead(Notes):
     cdef public bytes method, target, host, websocket_key, request_id
+    cdef public bytes credentials, authorization, api_key, origin, asked_method, asked_fields, loop
     cdef public int minor
     cdef public long long length
     cdef public bint keep_alive, expect_continue
@@ -28,8 +30,8 @@ cdef class RequestHead(Notes):
 
     cpdef note(self, int kind, bytes line, bytes value)
     cdef _note_rare(self, int kind, bytes line, bytes value)
-    @cython.locals(bit=int)
-    cdef _note_single(self, bytes line)
+    cdef _note_asking(self, int kind, bytes value)
+    cdef _note_single(self, int bit)
 
 
 @cython.locals(head=RequestHead, method_end=Py_ssize_t, target_end=Py_ssize_t)

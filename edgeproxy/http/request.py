@@ -20,12 +20,18 @@ from edgeproxy.errors import (
 )
 from edgeproxy.http.bounds import USUAL, Bounds
 from edgeproxy.http.fields import (
+    API_KEY,
+    ASKED_FIELDS,
+    ASKED_METHOD,
+    AUTHORIZATION,
     CONNECTION,
     CONTENT_LENGTH,
     DROP,
     EXPECT,
     FORWARDED,
     HOST,
+    LOOP,
+    ORIGIN,
     PLAIN,
     REQUEST_FIELDS,
     REQUEST_ID,
@@ -40,7 +46,7 @@ from edgeproxy.http.scan import Notes, scan_fields, scan_request_line
 
 _MAX_METHOD = 32
 
-_CR, _LF, _SLASH, _ZERO, _SMALL_C = 13, 10, 47, 48, 99
+_CR, _LF, _SLASH, _ZERO = 13, 10, 47, 48
 _HTTP_1 = b"HTTP/1."
 GET = b"GET"  # one object for all, whose hash is known
 _USUAL_CONNECTION = {b"keep-alive": True, b"Keep-Alive": True, b"close": False}
@@ -60,7 +66,9 @@ class RequestHead(Notes):
     """A request as we understand it; nothing of it is forwarded but what is named here.
 
     `length` is the body's size in bytes, NO_BODY or UNTIL_CHUNKED. `fields` are the end-to-end field lines, each
-    with its CRLF. `forwarded` are (name, value) of fields in which an earlier proxy speaks of the client. What
+    with its CRLF, but for `credentials`, the lines in which the client says who it is; `authorization` and `api_key`
+    are their values. `loop` are the values of CDN-Loop, `asked_method` and `asked_fields` those of a CORS preflight.
+    `forwarded` are (name, value) of fields in which an earlier proxy speaks of the client. What
     begins with an underscore are fields that must all be seen before the head can be judged.
     """
 
@@ -76,13 +84,20 @@ class RequestHead(Notes):
         "_upgrade",
         "_version",
         "_whole",
+        "api_key",
+        "asked_fields",
+        "asked_method",
+        "authorization",
+        "credentials",
         "expect_continue",
         "forwarded",
         "host",
         "keep_alive",
         "length",
+        "loop",
         "method",
         "minor",
+        "origin",
         "request_id",
         "target",
         "websocket_key",
@@ -101,6 +116,13 @@ class RequestHead(Notes):
         self.websocket_key = b""
         self.request_id = b""
         self.forwarded: list[tuple[bytes, bytes]] | None = None
+        self.credentials = b""
+        self.authorization = b""
+        self.api_key = b""
+        self.origin = b""
+        self.asked_method = b""
+        self.asked_fields = b""
+        self.loop = b""
         self._hosts = 0
         self._length = b""
         self._lengths = 0
@@ -123,8 +145,16 @@ class RequestHead(Notes):
         elif kind == CONNECTION:
             self._connection = _and(self._connection, value)
         elif kind == SINGLE:
-            self._note_single(line)
+            self._note_single(1)
             self._whole = _and(self._whole, line)
+        elif kind == AUTHORIZATION:
+            self._note_single(2)
+            self.credentials += line
+            self.authorization = value
+        elif kind == API_KEY:
+            self._note_single(4)
+            self.credentials += line
+            self.api_key = value
         elif kind == REQUEST_ID:
             self.request_id = value
         else:
@@ -145,12 +175,25 @@ class RequestHead(Notes):
         elif kind == WEBSOCKET_VERSION:
             self._version = value
             self._whole = _and(self._whole, line)
+        else:
+            self._note_asking(kind, value)
+            self._whole = _and(self._whole, line)
 
-    def _note_single(self, line: bytes) -> None:
-        """Content-Type or Authorization twice: which one holds would be the reader's choice, so nobody chooses."""
-        bit = 1 if line[0] | 32 == _SMALL_C else 2
+    def _note_asking(self, kind: int, value: bytes) -> None:
+        if kind == ORIGIN:
+            self._note_single(8)
+            self.origin = value
+        elif kind == ASKED_METHOD:
+            self.asked_method = value
+        elif kind == ASKED_FIELDS:
+            self.asked_fields = value
+        elif kind == LOOP:
+            self.loop = self.loop + b", " + value if self.loop else value
+
+    def _note_single(self, bit: int) -> None:
+        """Twice, and which one holds would be the reader's choice: so nobody chooses."""
         if self._singles & bit:
-            raise ProtocolError(MALFORMED, "Content-Type or Authorization twice")
+            raise ProtocolError(MALFORMED, "Content-Type, Authorization, X-API-Key or Origin twice")
         self._singles |= bit
 
 
@@ -280,7 +323,7 @@ def _settle_connection(head: RequestHead, values: list[bytes]) -> bool:
     named = options - {b"close", b"keep-alive", b"upgrade"}
     for name in named:
         kind = REQUEST_FIELDS.kind(name, MALFORMED)
-        if kind not in (PLAIN, DROP, SINGLE) or name == b"authorization":
+        if kind not in (PLAIN, DROP, SINGLE):
             raise ProtocolError(MALFORMED, "Connection names a field that frames or identifies")
     if named:
         head.fields = without(head.fields, named)

@@ -6,7 +6,7 @@ from edgeproxy.http.fields cimport FieldNames
 from edgeproxy.http.framing cimport parse_content_length
 from edgeproxy.http.scan cimport Notes, scan_fields
 
-cdef int CONNECTION, CONTENT_LENGTH, GUARDED, KEEP_ALIVE, TRANSFER_ENCODING, UPGRADE, WEBSOCKET_ACCEPT, _CR, _LF
+cdef int CONNECTION, CONTENT_LENGTH, CORS, GUARDED, KEEP_ALIVE, LOAD, TRANSFER_ENCODING, UPGRADE, WEBSOCKET_ACCEPT, _CR, _LF
 cdef long long NO_BODY, UNTIL_CHUNKED, UNTIL_CLOSE
 cdef FieldNames RESPONSE_FIELDS
 cdef bytes _OK, _USUAL
@@ -17,7 +17,7 @@ cdef class ResponseHead(Notes):
     cdef public int status, minor, idle_limit
     cdef public long long length
     cdef public bint keep_alive
-    cdef public bytes guarded
+    cdef public bytes guarded, cors, load
     cdef public list _codings, _connection
 
     @cython.locals(length="long long")

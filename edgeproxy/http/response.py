@@ -9,8 +9,10 @@ from edgeproxy.http.bounds import USUAL, Bounds
 from edgeproxy.http.fields import (
     CONNECTION,
     CONTENT_LENGTH,
+    CORS,
     GUARDED,
     KEEP_ALIVE,
+    LOAD,
     RESPONSE_FIELDS,
     TRANSFER_ENCODING,
     UPGRADE,
@@ -38,17 +40,20 @@ class ResponseHead(Notes):
     """A response as we understand it.
 
     `length` is the body's size in bytes, NO_BODY, UNTIL_CHUNKED or UNTIL_CLOSE. `fields` are the end-to-end field
-    lines, each with its CRLF; `guarded` those that only a trusted upstream may send. `idle_limit` is the worker's
-    own keep-alive timeout in seconds, 0 where it names none.
+    lines, each with its CRLF; `guarded` those that only a trusted upstream may send, `cors` those that the edge says
+    itself where it has a policy for them. `idle_limit` is the worker's own keep-alive timeout in seconds, 0 where it
+    names none; `load` is what it says of its load.
     """
 
     __slots__ = (
         "_codings",
         "_connection",
+        "cors",
         "guarded",
         "idle_limit",
         "keep_alive",
         "length",
+        "load",
         "minor",
         "reason",
         "status",
@@ -68,6 +73,8 @@ class ResponseHead(Notes):
         self.upgrade = b""
         self.websocket_accept = b""
         self.guarded = b""
+        self.cors = b""
+        self.load = b""
         self._codings: list[bytes] | None = None
         self._connection: list[bytes] | None = None
 
@@ -79,6 +86,8 @@ class ResponseHead(Notes):
             self.length = length
         elif kind == GUARDED:
             self.guarded = self.guarded + line if self.guarded else line
+        elif kind == CORS:
+            self.cors = self.cors + line if self.cors else line
         elif kind == CONNECTION:
             self._connection = [*(self._connection or ()), value]
         elif kind == TRANSFER_ENCODING:
@@ -90,6 +99,8 @@ class ResponseHead(Notes):
             self.upgrade = value
         elif kind == WEBSOCKET_ACCEPT:
             self.websocket_accept = value
+        elif kind == LOAD:
+            self.load = value
 
 
 def parse_response(data: bytes, end: int, to_head: bool, bounds: Bounds = USUAL) -> ResponseHead:

@@ -2,14 +2,13 @@
 from edgeproxy.http.scan cimport head_end, tail
 from edgeproxy.http.request cimport RequestHead, parse_request
 from edgeproxy.net.edge cimport Edge
-from edgeproxy.net.upload cimport UploadingConnection
+from edgeproxy.net.introduced cimport IntroducedConnection
 from edgeproxy.proxy.exchange cimport Exchange
-from edgeproxy.proxy.pipeline cimport guard
 
 cdef int TUNNEL, UNTIL_END
 cdef long long NO_BODY
 
-cdef class ClientConnection(UploadingConnection):
+cdef class ClientConnection(IntroducedConnection):
     cdef public int requests
     cdef double last_begin
     cdef bint pumping, skipped, lingering
@@ -21,3 +20,4 @@ cdef class ClientConnection(UploadingConnection):
     cdef _begin(self, RequestHead head, bytes rest)
     cdef _hold(self, bytes data)
     cpdef finish(self, Exchange exchange)
+    cpdef follow(self, Exchange exchange)

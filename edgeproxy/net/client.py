@@ -15,30 +15,28 @@ from edgeproxy.errors import (
     Fault,
     ProtocolError,
 )
-from edgeproxy.http.answer import PROBLEM, error_answer, options_answer, plain_answer
+from edgeproxy.http.answer import PROBLEM, error_answer, options_answer, plain_answer, preflight_answer
 from edgeproxy.http.framing import NO_BODY
 from edgeproxy.http.request import RequestHead, parse_request
 from edgeproxy.http.scan import head_end, tail
 from edgeproxy.net.edge import Edge
-from edgeproxy.net.upload import UploadingConnection
-from edgeproxy.policy.address import Networks, is_trusted
+from edgeproxy.net.introduced import IntroducedConnection
+from edgeproxy.policy.address import Networks
 from edgeproxy.proxy.caching import consult, stored_answer
 from edgeproxy.proxy.exchange import TUNNEL, UNTIL_END, Exchange
-from edgeproxy.proxy.pipeline import guard
 
 FIRST_REQUEST = 1.0
 """Seconds that a connection without a request has left when the process leaves: a round trip, and a busy client."""
 
 
-class ClientConnection(UploadingConnection):
+class ClientConnection(IntroducedConnection):
     """Between requests `exchange` is None. `requests` have begun so far, and after `last_begin` none is begun that
     is not its connection's last."""
 
     __slots__ = ("last_begin", "lingered", "lingering", "pumping", "requests", "skipped")
 
     def __init__(self, edge: Edge, trusted_proxies: Networks) -> None:
-        UploadingConnection.__init__(self, edge)
-        self.trusted = trusted_proxies  # the networks until the peer is known, then the verdict
+        IntroducedConnection.__init__(self, edge, trusted_proxies)
         self.requests = 0
         self.last_begin = FOREVER
         self.pumping = False
@@ -52,14 +50,11 @@ class ClientConnection(UploadingConnection):
         self.attach(transport)
         edge = self.edge
         edge.clock.tick()
-        peer = transport.get_extra_info("peername")
-        self.address = peer[0] if peer else "unix"
-        self.trusted = is_trusted(self.address, self.trusted)
-        self.forwarded = b"X-Forwarded-For: %b\r\nX-Forwarded-Proto: %b\r\n" % (
-            self.address.encode("ascii"),
-            edge.scheme,
-        )
+        self.loop = edge.guard.loop_line
+        self._meet(transport.get_extra_info("peername"))
         edge.clients.add(self)
+        if not edge.door.enter(self.source) or edge.guard.holds(self):
+            self.abort()  # an answer would cost more than it tells
         edge.counters.connections += 1
         edge.counters.open_connections += 1
         self.read_deadline = edge.clock.now + edge.limits.keep_alive
@@ -97,6 +92,7 @@ class ClientConnection(UploadingConnection):
     def connection_lost(self, exc: Exception | None) -> None:
         self.edge.clients.discard(self)
         self.edge.counters.open_connections -= 1
+        self.edge.door.leave(self.source)
         self.edge.departures.forget(self)
         self._left()
 
@@ -137,6 +133,9 @@ class ClientConnection(UploadingConnection):
 
     def _take_head(self) -> bool:
         """Begin the exchange whose head is at the front of the buffer; False while it is not all there."""
+        if self.fresh and self.trusted and not self._introduced():
+            return False
+        self.fresh = False
         data = self.buffer
         if not self.skipped and data.startswith(b"\r\n"):  # RFC 9112 section 2.2: one empty line is ignored
             self.skipped = True
@@ -180,37 +179,47 @@ class ClientConnection(UploadingConnection):
         if head.target == b"*":
             self._answer_options(exchange)
             return
-        fault = guard(exchange, edge.table)
+        fault = edge.guard.judge(exchange, edge.table)
         if fault is not None:
             self.answer(exchange, fault)
+        elif exchange.preflight:
+            self._answer_preflight(exchange)
         elif exchange.route.local is not None:
             self._answer_locally(exchange, exchange.route.local)
         elif edge.cache is None or not self._answer_from_cache(exchange, edge.cache):
             edge.forwarder.start(exchange)
 
     def _answer_options(self, exchange: Exchange) -> None:
-        exchange.status = 204
-        exchange.close = exchange.close or not exchange.request_done or self.edge.draining
-        self.write(options_answer(exchange.request_id, self.edge.date.line(self.edge.clock.now), exchange.close))
-        self.finish(exchange)
+        self._conclude(exchange, 204)
+        self._end(exchange, options_answer(exchange.request_id, self._date(), exchange.close))
+
+    def _answer_preflight(self, exchange: Exchange) -> None:
+        self._conclude(exchange, 204)
+        self._end(exchange, preflight_answer(exchange.added, exchange.request_id, self._date(), exchange.close))
 
     def _answer_locally(self, exchange: Exchange, body: bytes) -> None:
-        if exchange.route.door is not None:
-            exchange.route.door(self, exchange)
+        if exchange.route.reception is not None:
+            exchange.route.reception(self, exchange)
             return
-        exchange.status = 200
-        exchange.close = exchange.close or not exchange.request_done or self.edge.draining
-        self.write(
-            plain_answer(
-                body,
-                b"application/json",
-                exchange.request_id,
-                self.edge.date.line(self.edge.clock.now),
-                exchange.close,
-                exchange.head.method == b"HEAD",
-            )
+        self._conclude(exchange, 200)
+        to_head = exchange.head.method == b"HEAD"
+        date, kind = self._date(), b"application/json"
+        self._end(
+            exchange,
+            plain_answer(body, kind, exchange.request_id, date, exchange.close, to_head, exchange.added),
         )
+
+    def _conclude(self, exchange: Exchange, status: int) -> None:
+        """The answer is the edge's own."""
+        exchange.status = status
+        exchange.close = exchange.close or not exchange.request_done or self.edge.draining
+
+    def _end(self, exchange: Exchange, answer: bytes) -> None:
+        self.write(answer)
         self.finish(exchange)
+
+    def _date(self) -> bytes:
+        return self.edge.date.line(self.edge.clock.now)
 
     def _answer_from_cache(self, exchange: Exchange, cache: Store) -> bool:
         edge = self.edge
@@ -239,20 +248,18 @@ class ClientConnection(UploadingConnection):
 
     def answer(self, exchange: Exchange, fault: Fault, detail: str = "") -> None:
         exchange.fault = fault
-        exchange.status = fault.status
-        exchange.close = exchange.close or not exchange.request_done or self.edge.draining
-        self.write(
-            error_answer(
-                fault,
-                detail,
-                exchange.request_id,
-                exchange.route.dialect,
-                self.edge.date.line(self.edge.clock.now),
-                exchange.close,
-                exchange.head.method == b"HEAD",
-            )
+        self._conclude(exchange, fault.status)
+        answer = error_answer(
+            fault,
+            detail,
+            exchange.request_id,
+            exchange.route.dialect,
+            self._date(),
+            exchange.close,
+            exchange.head.method == b"HEAD",
+            exchange.added,
         )
-        self.finish(exchange)
+        self._end(exchange, answer)
 
     def finish(self, exchange: Exchange) -> None:
         self.end_bulk()
@@ -265,6 +272,9 @@ class ClientConnection(UploadingConnection):
         self.read_deadline = self.edge.clock.now + self.edge.limits.keep_alive
         if self.buffer or not self.reading:
             self._pump()
+
+    def follow(self, exchange: Exchange) -> None:
+        self.exchange = exchange
 
     def break_off(self, exchange: Exchange, fault: Fault) -> None:
         """The client must see that the answer is not whole: too few bytes, no last chunk, or a reset where only
@@ -298,9 +308,10 @@ class ClientConnection(UploadingConnection):
     def _refuse(self, fault: Fault, detail: str) -> None:
         """Bytes that are no request: say so, then close so that the answer can be read."""
         self.edge.counters.fault(fault.name)
+        if fault.violation:
+            self.edge.guard.violated(self.source)
         request_id = self.edge.new_request_id()
-        date = self.edge.date.line(self.edge.clock.now)
-        self.write(error_answer(fault, detail, request_id, PROBLEM, date, close=True, to_head=False))
+        self.write(error_answer(fault, detail, request_id, PROBLEM, self._date(), close=True, to_head=False))
         self._close(unread=True)
 
     def _close(self, unread: bool) -> None:

@@ -7,6 +7,6 @@ from edgeproxy.proxy.exchange cimport Exchange
 cdef class NetworkDialer:
     cdef public Edge edge
     cdef set _dials
-    cdef object _tls
+    cdef object _reach, _tls
 
     cpdef idle(self, Worker worker, Exchange exchange)

@@ -5,6 +5,7 @@ from edgeproxy.clock cimport Clock
 from edgeproxy.net.limits cimport Limits
 from edgeproxy.proxy.forward cimport Forwarder
 from edgeproxy.proxy.observe cimport Observer
+from edgeproxy.proxy.pipeline cimport Guard
 from edgeproxy.proxy.table cimport Table
 from edgeproxy.telemetry.counters cimport Counters
 
@@ -23,6 +24,9 @@ cdef class Edge:
     cdef public set clients, upstreams
     cdef bytes _id_prefix, _id_block
     cdef long long _ids
+    cdef public Guard guard
+    cdef public object door
+    cdef double _sweep_due
     cdef object _sweeper
 
     @cython.locals(low=int)

@@ -9,12 +9,20 @@ from collections.abc import Callable
 from typing import Protocol
 
 from edgeproxy.cache.store import Store
-from edgeproxy.clock import DateField
+from edgeproxy.clock import Clock, DateField
 from edgeproxy.net.departures import Departures
+from edgeproxy.net.door import Door
 from edgeproxy.net.limits import Limits
+from edgeproxy.policy.rules import Rules
 from edgeproxy.proxy.forward import Dialer, Forwarder
 from edgeproxy.proxy.observe import Observer
+from edgeproxy.proxy.pipeline import Guard
 from edgeproxy.proxy.table import Table
+
+
+def _no_guard(clock: Clock) -> Guard:
+    return Guard(clock, Rules())
+
 
 SWEEP_SECONDS = 0.25
 """How exactly deadlines are kept. One sweep over all connections costs less than a timer a request."""
@@ -52,16 +60,20 @@ class Edge:
         report: Callable[[str], None],
         tls: ssl.SSLContext | None = None,
         cache: Store | None = None,
+        guard: Callable[[Clock], Guard] = _no_guard,
+        door: Door | None = None,
     ) -> None:
         self.loop = loop
         self.clock = observer.clock
+        self.guard = observer.guard = guard(self.clock)
+        self.door = door or Door()
         self.table = table
         self.limits = limits
         self.observer = observer
         self.counters = observer.counters
         self.dialer = dialer
         self.cache = cache
-        self.forwarder = Forwarder(dialer, self.clock, report)
+        self.forwarder = Forwarder(dialer, self.clock, report, loop.call_later, observer.counters)
         self.date = DateField()
         self.draining = False
         self.scheme = b"https" if tls else b"http"
@@ -72,6 +84,7 @@ class Edge:
         self._ids = 0
         self._id_block = b""  # the prefix and all but the last two digits of the count
         self._sweeper: asyncio.TimerHandle | None = None
+        self._sweep_due = 0.0
 
     def new_request_id(self) -> bytes:
         """Unique in the fleet: 48 random bits of this process, and a count."""
@@ -83,6 +96,7 @@ class Edge:
 
     def start(self) -> None:
         self._sweeper = self.loop.call_later(SWEEP_SECONDS, self._sweep)
+        self._sweep_due = self.clock.tick() + SWEEP_SECONDS
 
     def stop(self) -> None:
         if self._sweeper is not None:
@@ -105,8 +119,10 @@ class Edge:
             connection.abort()
 
     def _sweep(self) -> None:
-        self.start()  # first, so that a failure in here is not the last sweep
         now = self.clock.tick()
+        self.guard.shed.observed(now - self._sweep_due)
+        self.start()  # first, so that a failure in here is not the last sweep
+        self.door.look()
         for connections in (self.clients, self.upstreams):
             overdue = [each for each in connections if each.read_deadline <= now or each.write_deadline <= now]
             for connection in overdue:

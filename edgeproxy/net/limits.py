@@ -25,7 +25,8 @@ class Limits:
     many, or so long, the next request is the connection's last. `linger`: for one that was refused to read why.
     `write_idle`: for a peer to read some of what waits for it.
 
-    `connect`: for a worker to accept. `first_byte`: from the end of the request to the head of the answer.
+    `connect`: for a worker to accept, three times that with TLS. `first_byte`: from the end of the request to the head
+    of the answer, however often it is asked for.
     `stream_idle`: between two pieces of an answer. `tunnel_idle`: a WebSocket on which neither side speaks.
     `upstream_idle`, `upstream_lifetime`: how long a worker's connection may rest, and may be used; `upstream_resting`
     of them rest for one worker at most.
@@ -74,7 +75,7 @@ class Limits:
         client_lifetime: float = 3600.0,
         linger: float = 2.0,
         write_idle: float = 60.0,
-        connect: float = 3.0,
+        connect: float = 1.0,
         first_byte: float = 120.0,
         stream_idle: float = 60.0,
         tunnel_idle: float = 3600.0,

@@ -16,6 +16,7 @@ cdef class Lobby:
 
 cdef class ReverseConnection(UpstreamConnection):
     cdef public Lobby lobby
+    cdef public object source
 
     cpdef begin(self, Exchange exchange)
     cpdef rest(self)

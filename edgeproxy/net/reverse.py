@@ -66,9 +66,15 @@ class Waiting(NamedTuple):
     """A request that waits for a connection, until `deadline`."""
 
     exchange: Exchange
+    attempt: int
     worker: Worker
     forwarder: Forwarder
     deadline: float
+
+    @property
+    def over(self) -> bool:
+        """Nobody waits any more: the request ended, or another attempt took its place."""
+        return self.exchange.finished or self.exchange.attempt != self.attempt
 
 
 class Lobby:
@@ -99,7 +105,7 @@ class Lobby:
             self._gone.cancel()
             self._gone = None
         for worker in self.services.values():
-            worker.probed(True)
+            worker.probed(True, self.edge.clock.now)
         connection.rest()
 
     def rested(self) -> None:
@@ -115,9 +121,13 @@ class Lobby:
         """No connection is free: the agent brings more, it keeps some in reserve."""
         edge = self.edge
         if worker.probed_down or len(self.waiting) >= MAX_WAITING:
-            edge.loop.call_soon(self._failed, Waiting(exchange, worker, forwarder, 0.0), CONNECT_FAILED)
+            edge.loop.call_soon(
+                self._failed, Waiting(exchange, exchange.attempt, worker, forwarder, 0.0), CONNECT_FAILED
+            )
             return
-        self.waiting.append(Waiting(exchange, worker, forwarder, edge.clock.now + edge.limits.connect))
+        self.waiting.append(
+            Waiting(exchange, exchange.attempt, worker, forwarder, edge.clock.now + edge.limits.connect)
+        )
         if self._timer is None:
             self._timer = edge.loop.call_later(edge.limits.connect, self._late)
         if self.idle:
@@ -135,7 +145,7 @@ class Lobby:
         edge = self.edge
         edge.clock.tick()
         while self.waiting:
-            if self.waiting[0].exchange.finished:
+            if self.waiting[0].over:
                 self.waiting.popleft()
                 continue
             connection = edge.dialer.idle(self.waiting[0].worker, self.waiting[0].exchange)
@@ -148,7 +158,7 @@ class Lobby:
         """Those who have waited for too long fail; they stand in the order of their deadlines."""
         self._timer = None
         now = self.edge.clock.tick()
-        while self.waiting and (self.waiting[0].deadline <= now or self.waiting[0].exchange.finished):
+        while self.waiting and (self.waiting[0].deadline <= now or self.waiting[0].over):
             self._failed(self.waiting.popleft(), CONNECT_TIMEOUT)
         if self.waiting:
             self._timer = self.edge.loop.call_later(max(0.01, self.waiting[0].deadline - now), self._late)
@@ -156,23 +166,24 @@ class Lobby:
     def _is_gone(self) -> None:
         self._gone = None
         for worker in self.services.values():
-            worker.probed(False)
+            worker.probed(False, self.edge.clock.tick())
         while self.waiting:
             self._failed(self.waiting.popleft(), CONNECT_FAILED)
 
     def _failed(self, waiting: Waiting, fault: Fault) -> None:
-        if not waiting.exchange.finished:
+        if not waiting.over:
             waiting.forwarder.failed(waiting.exchange, fault, Stage.NOTHING_SENT)
 
 
 class ReverseConnection(UpstreamConnection):
     """A connection that the other end has opened; used like any other."""
 
-    __slots__ = ("lobby",)
+    __slots__ = ("lobby", "source")
 
-    def __init__(self, edge: Edge, lobby: Lobby) -> None:
+    def __init__(self, edge: Edge, lobby: Lobby, source: Any) -> None:
         UpstreamConnection.__init__(self, edge, lobby.home)
         self.lobby = lobby
+        self.source = source  # who came in by the edge's door, and leaves by it
 
     def begin(self, exchange: Exchange) -> None:
         self.worker = exchange.worker  # type: ignore[assignment]  # one is picked by now
@@ -195,11 +206,12 @@ class ReverseConnection(UpstreamConnection):
     def connection_lost(self, exc: Exception | None) -> None:
         UpstreamConnection.connection_lost(self, exc)
         self.lobby.left(self)
+        self.edge.door.leave(self.source)
 
 
-class Door:
-    """Where machines dial in: the `door` of the route of PATH. `unknown()` is called for one that we do not know, or
-    not yet."""
+class Reception:
+    """Where machines dial in: the `reception` of the route of PATH. `unknown()` is called for one that we do not know,
+    or not yet."""
 
     def __init__(self, edge: Edge, slot: int, processes: int, unknown: Callable[[], None]) -> None:
         self._edge = edge
@@ -238,7 +250,7 @@ class Door:
         transport = client.transport
         self._let_go(client, exchange)
         transport.write(_SWITCH % (self._slot, self._processes, len(lobby.waiting)))
-        connection = ReverseConnection(self._edge, lobby)
+        connection = ReverseConnection(self._edge, lobby, client.source)
         transport.set_protocol(connection)
         connection.connection_made(transport)
         lobby.arrived(connection)

@@ -27,7 +27,7 @@ class UploadingConnection(Connection):
         self.body: BodyReader | None = None
 
     def _expect_body(self, exchange: Exchange, head: RequestHead, rest: bytes) -> None:
-        if head.length > self.edge.limits.body_bytes:
+        if head.length > (exchange.route.policy.body_bytes or self.edge.limits.body_bytes):
             self._refuse_body(exchange, BODY_TOO_LARGE, "")
             return
         if head.method in (b"GET", b"HEAD", b"DELETE", b"OPTIONS"):
@@ -47,7 +47,7 @@ class UploadingConnection(Connection):
         except ProtocolError as error:
             self._refuse_body(exchange, error.fault, str(error))
             return
-        if exchange.bytes_in + len(payload) > self.edge.limits.body_bytes:
+        if exchange.bytes_in + len(payload) > (exchange.route.policy.body_bytes or self.edge.limits.body_bytes):
             self._refuse_body(exchange, BODY_TOO_LARGE, "")
             return
         if body.done:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from base64 import b64encode
-from hashlib import sha1
 from typing import Any
 
 from edgeproxy.clock import FOREVER
@@ -21,6 +19,7 @@ from edgeproxy.http.body import BodyReader
 from edgeproxy.http.framing import NO_BODY
 from edgeproxy.http.response import ResponseHead, parse_response
 from edgeproxy.http.scan import head_end, tail
+from edgeproxy.http.websocket import accept_of
 from edgeproxy.net.bulk import BULK_BYTES, SOURCE_ENDED, WHOLE, able, has_more
 from edgeproxy.net.connection import Connection
 from edgeproxy.net.edge import Edge
@@ -38,8 +37,9 @@ from edgeproxy.proxy.relay import (
     switching_head,
 )
 
+UNASKED = "upstream_unasked"
+"""Counted where a worker says more than it was asked: it is hostile, broken, or answers somebody else."""
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
-_WEBSOCKET_GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # RFC 6455 section 1.3
 
 
 class UpstreamConnection(PooledConnection):
@@ -73,8 +73,10 @@ class UpstreamConnection(PooledConnection):
         self.edge.clock.tick()
         exchange = self.exchange
         if exchange is None:
+            self.edge.counters.fault(UNASKED)  # perhaps another's answer
             self.abort()  # a worker speaks only when asked
         elif self.body is not None:
+            self.worker.heard(self.edge.clock.now)
             self._take_body(exchange, self.body, data)
         elif exchange.framing == TUNNEL:
             self.read_deadline = self.edge.clock.now + self.edge.limits.tunnel_idle
@@ -146,7 +148,9 @@ class UpstreamConnection(PooledConnection):
         elif exchange.head.expect_continue and not exchange.request_done:
             exchange.client.write(_CONTINUE)  # answered here, never forwarded (RFC 9110 section 10.1.1)
         self.write(head)
-        self.read_deadline = edge.clock.now + edge.limits.first_byte if exchange.request_done else FOREVER
+        self.read_deadline = (
+            exchange.until(edge.clock.now + edge.limits.first_byte) if exchange.request_done else FOREVER
+        )
         if not exchange.request_done and self.writable:
             exchange.client.resume_body()
 
@@ -160,7 +164,7 @@ class UpstreamConnection(PooledConnection):
     def sent(self) -> None:
         """The request is complete: from now on the worker is waited for."""
         if self.exchange is not None and not self.exchange.responding:
-            self.read_deadline = self.edge.clock.now + self.edge.limits.first_byte
+            self.read_deadline = self.exchange.until(self.edge.clock.now + self.edge.limits.first_byte)
 
     def tunnel(self, data: bytes) -> None:
         self.write(data)
@@ -216,6 +220,10 @@ class UpstreamConnection(PooledConnection):
             self._take_head(exchange, rest)
 
     def _answer_begins(self, exchange: Exchange, head: ResponseHead, rest: bytes) -> None:
+        self.worker.heard(self.edge.clock.now)
+        fault = self.edge.forwarder.answering(exchange, head)
+        if fault is not None:
+            raise ProtocolError(fault, "not the worker's answer")
         body, payload, extra = None, rest, b""
         if head.length != len(rest) and (rest or head.length != NO_BODY):  # else all of it is here
             body = BodyReader(head.length, BAD_RESPONSE, self.edge.limits.bounds)
@@ -228,6 +236,8 @@ class UpstreamConnection(PooledConnection):
         exchange.bytes_out += len(payload)
         exchange.close = exchange.close or not exchange.request_done or self.edge.draining
         self.keep = head.keep_alive and exchange.request_done and not exchange.exclusive and not extra
+        if extra:
+            self.edge.counters.fault(UNASKED)
         if exchange.record is not None:
             self._record(exchange, head, payload)
         exchange.client.write(response_start(exchange, head, payload, body is None))
@@ -260,7 +270,9 @@ class UpstreamConnection(PooledConnection):
         if payload:
             exchange.client.write(payload)
         if body.done:
-            self.keep = self.keep and not extra
+            if extra:
+                self.keep = False
+                self.edge.counters.fault(UNASKED)
             self._complete(exchange)
         else:
             self.read_deadline = self._until_next(exchange)
@@ -334,9 +346,10 @@ class UpstreamConnection(PooledConnection):
     def _switch(self, exchange: Exchange, head: ResponseHead, rest: bytes) -> None:
         """101 only to one who asked, and only if the worker has understood the asking (RFC 6455 section 4.1)."""
         key = exchange.head.websocket_key
-        accept = b64encode(sha1(key + _WEBSOCKET_GUID).digest())
-        if not key or head.upgrade.lower() != b"websocket" or head.websocket_accept != accept:
+        if not key or head.upgrade.lower() != b"websocket" or head.websocket_accept != accept_of(key):
             raise ProtocolError(BAD_RESPONSE, "101 without a matching handshake")
+        self.worker.heard(self.edge.clock.now)
+        self.edge.forwarder.answering(exchange, head)
         exchange.responding = True
         exchange.status = 101
         exchange.client.write(switching_head(exchange, head) + rest)

@@ -4,7 +4,7 @@ cimport cython
 cdef long long _LONGEST
 
 cdef class Asked:
-    cdef readonly bint no_store, no_cache, only_stored, authorized, whole
+    cdef readonly bint no_store, no_cache, only_stored, whole
     cdef readonly object max_age, etags, modified_since
     cdef readonly long long min_fresh
 

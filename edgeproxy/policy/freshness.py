@@ -20,7 +20,7 @@ STORABLE_STATUSES = frozenset({200, 203, 204, 300, 301, 308, 404, 410})
 """Final answers that mean the same to everybody who asks (RFC 9110 section 15.1), partial ones left out."""
 
 # Fields by which a request says something about caching, or that make its answer its own.
-_ASKING = re.compile(rb"(?:^|\n)(?:cache-control|pragma|authorization|range|if-[a-z-]+):", re.IGNORECASE)
+_ASKING = re.compile(rb"(?:^|\n)(?:cache-control|pragma|range|if-[a-z-]+):", re.IGNORECASE)
 
 
 def fields_of(lines: bytes, names: frozenset[bytes]) -> dict[bytes, bytes]:
@@ -52,7 +52,6 @@ class Asked:
     """What a request wants of a cache."""
 
     __slots__ = (
-        "authorized",
         "etags",
         "max_age",
         "min_fresh",
@@ -64,7 +63,7 @@ class Asked:
     )
 
     def __init__(self, lines: bytes) -> None:
-        self.no_store = self.no_cache = self.only_stored = self.authorized = False
+        self.no_store = self.no_cache = self.only_stored = False
         self.max_age: int | None = None
         self.min_fresh = 0
         self.etags: bytes | None = None
@@ -82,14 +81,13 @@ class Asked:
         self.only_stored = b"only-if-cached" in control
         self.max_age = seconds(control.get(b"max-age"))
         self.min_fresh = seconds(control.get(b"min-fresh")) or 0
-        self.authorized = b"authorization" in fields
         self.etags = fields.get(b"if-none-match")
         self.modified_since = fields.get(b"if-modified-since")
         self.whole = not fields.keys() & _PARTIAL
 
 
 _PARTIAL = frozenset({b"range", b"if-match", b"if-unmodified-since", b"if-range"})
-_REQUEST_NAMES = _PARTIAL | {b"cache-control", b"pragma", b"authorization", b"if-none-match", b"if-modified-since"}
+_REQUEST_NAMES = _PARTIAL | {b"cache-control", b"pragma", b"if-none-match", b"if-modified-since"}
 _RESPONSE_NAMES = frozenset(
     {
         b"cache-control",
@@ -106,11 +104,12 @@ _RESPONSE_NAMES = frozenset(
 
 
 class Said:
-    """What an answer says about its being stored. `lifetime` is 0 where it must not be."""
+    """What an answer says about its being stored; `known`: the request has shown the worker who asks. `lifetime` is 0
+    where it must not be."""
 
     __slots__ = ("age", "dated", "etag", "last_modified", "lifetime", "vary")
 
-    def __init__(self, status: int, lines: bytes, asked: Asked) -> None:
+    def __init__(self, status: int, lines: bytes, asked: Asked, known: bool) -> None:
         fields = fields_of(lines, _RESPONSE_NAMES)
         self.age = seconds(fields.get(b"age")) or 0
         self.dated = b"date" in fields
@@ -119,7 +118,7 @@ class Said:
         self.vary = _varying(fields.get(b"vary", b""))
         self.lifetime = 0
         if status in STORABLE_STATUSES and self.vary is not None and b"set-cookie" not in fields:
-            self.lifetime = _lifetime(fields, asked)
+            self.lifetime = _lifetime(fields, asked, known)
 
 
 _NOTHING = Asked(b"")
@@ -136,14 +135,14 @@ def _varying(value: bytes) -> tuple[bytes, ...] | None:
     return None if b"*" in names else names
 
 
-def _lifetime(fields: dict[bytes, bytes], asked: Asked) -> int:
+def _lifetime(fields: dict[bytes, bytes], asked: Asked, known: bool) -> int:
     """Section 3: may it be stored; section 4.2.1: for how long. What is said to such as us goes first (RFC 9213)."""
     targeted = fields.get(b"cdn-cache-control")
     control = directives(targeted if targeted is not None else fields.get(b"cache-control", b""))
     # Qualified `private` and `no-cache` are taken as the plain ones, which section 5.2.2 allows.
     if asked.no_store or control.keys() & {b"no-store", b"private", b"no-cache"}:
         return 0
-    if asked.authorized and not control.keys() & {b"public", b"s-maxage", b"must-revalidate"}:  # section 3.5
+    if known and not control.keys() & {b"public", b"s-maxage", b"must-revalidate"}:  # section 3.5
         return 0
     for name in (b"s-maxage", b"max-age"):
         if name in control:

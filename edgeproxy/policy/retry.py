@@ -1,17 +1,24 @@
-"""The retry rule: which failed attempt may be made again, and where (RFC 9110 section 9.2.2, RFC 9112 section 9.5)."""
+"""The retry rule: which failed attempt may be made again, where and when (RFC 9110 section 9.2.2, RFC 9112 section
+9.5). How many at once is the budget's business (`policy/traffic.py`)."""
 
 from __future__ import annotations
 
+import random
 from enum import Enum
 
 MAX_FAILOVERS = 2
 """Other workers that are asked after the first one failed."""
+FIRST_BACKOFF = 0.025
+LONGEST_BACKOFF = 0.25
+PATIENCE = 12
+"""Times that a retry beyond the budget waits for its turn before the failure is told: a second or two."""
 
 
 class Stage(Enum):
     """How far an attempt had come when it failed."""
 
     NOTHING_SENT = "nothing_sent"  # no byte handed to the kernel: connect or handshake failed
+    UNREACHED = "unreached"  # sent, and an intermediary says that it never came to the worker
     SENT = "sent"  # bytes written, not one byte of an answer seen
     ANSWERING = "answering"  # the answer had begun, nothing of it was forwarded
     FORWARDED = "forwarded"  # the client has seen a part of it
@@ -40,6 +47,8 @@ def judge(
         return Verdict.GIVE_UP
     if stage is Stage.NOTHING_SENT:
         return _failover(failovers)
+    if stage is Stage.UNREACHED:
+        return _failover(failovers) if replayable else Verdict.GIVE_UP
     if not idempotent or not replayable or timed_out:
         return Verdict.GIVE_UP
     if reused and not raced:
@@ -49,3 +58,9 @@ def judge(
 
 def _failover(failovers: int) -> Verdict:
     return Verdict.ANOTHER_WORKER if failovers < MAX_FAILOVERS else Verdict.GIVE_UP
+
+
+def backoff(attempt: int) -> float:
+    """Seconds before the `attempt`th time, with full jitter: whatever made many fail at once must not make them come
+    again at once."""
+    return random.uniform(0, min(LONGEST_BACKOFF, FIRST_BACKOFF * 2.0 ** min(attempt - 1, 10)))

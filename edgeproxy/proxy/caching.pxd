@@ -12,7 +12,7 @@ cdef dict STATUS_LINES
 cdef bytes _STATUS, VIA
 
 cpdef object consult(Store store, Exchange exchange, double now)
-@cython.locals(head=RequestHead, asked=Asked, entry=Entry, key=bytes)
+@cython.locals(head=RequestHead, asked=Asked, entry=Entry, key=bytes, lines=bytes)
 cdef object _look_up(Store store, Exchange exchange, double now)
 @cython.locals(head=RequestHead, site=bytes)
 cpdef bytes key_of(Exchange exchange)

@@ -58,7 +58,8 @@ def _look_up(store: Store, exchange: Exchange, now: float) -> Entry | Fault | by
     if head.method == b"OPTIONS" or head.length > 0 or head.length < NO_BODY or head.websocket_key or not asked.whole:
         return b"fwd=bypass"
     key = key_of(exchange)
-    entry = store.find(key, head.fields)
+    lines = head.fields + exchange.credentials if exchange.credentials else head.fields  # answers may vary by them
+    entry = store.find(key, lines)
     if entry is not None and fresh(asked, entry.lifetime, entry.age(now)):
         store.counters.cache_hits += 1
         return entry
@@ -66,7 +67,7 @@ def _look_up(store: Store, exchange: Exchange, now: float) -> Entry | Fault | by
     if asked.only_stored:
         return NOT_STORED
     if head.method == b"GET" and not asked.no_store:
-        exchange.record = Recording(store, key, asked, head.fields)
+        exchange.record = Recording(store, key, asked, lines)
     return _why(entry, asked)
 
 
@@ -111,15 +112,25 @@ def stored_answer(entry: Entry, exchange: Exchange, now: float) -> tuple[bytes, 
     body = b"" if known or exchange.head.method == b"HEAD" else entry.body
     exchange.bytes_out = len(body)
     large = len(body) > _LARGE
-    answer = b"".join((begin, exchange.request_id, _connection(exchange), b"" if large else body))
+    answer = b"".join(
+        (
+            begin,
+            b"" if exchange.cors else entry.cors,
+            exchange.added,
+            b"X-Request-ID: ",
+            exchange.request_id,
+            _connection(exchange),
+            b"" if large else body,
+        )
+    )
     return answer, body if large else b""
 
 
 def _beginning(entry: Entry, age: int, status: int) -> bytes:
-    """The head as far as the request's id."""
+    """The head as far as all who ask in one second have it alike."""
     length = b"" if status in (204, 304) else content_length(len(entry.body))
     told = b"Age: %d\r\n%bhit; ttl=%d\r\n" % (age, _STATUS, entry.lifetime - age)
-    return b"".join((STATUS_LINES[status], entry.fields, length, told, VIA, b"X-Request-ID: "))
+    return b"".join((STATUS_LINES[status], entry.fields, length, told, VIA))
 
 
 def _connection(exchange: Exchange) -> bytes:
@@ -140,18 +151,20 @@ class Recording:
         self._size = 0
         self._status = 0
         self._fields = b""
+        self._cors = b""
         self._said: Said | None = None
         self._lifetime = 0
         self._born = 0.0
 
     def begin(self, exchange: Exchange, head: ResponseHead, now: float, date: bytes) -> bool:
-        said = Said(head.status, head.fields + head.guarded, self._asked)
+        said = Said(head.status, head.fields + head.guarded, self._asked, known=bool(exchange.credentials))
         self._lifetime = said.lifetime if exchange.route.trusted else min(said.lifetime, LENT_LIFETIME)
         if self._lifetime <= said.age or head.length == UNTIL_CLOSE or head.length > self._store.max_entry:
             return False  # too old, of unknown end (section 3.3), or too large
         self._said = said
         self._status = head.status
         self._fields = _without_age(head.fields + head.guarded if exchange.route.trusted else head.fields, said)
+        self._cors = head.cors
         if not said.dated:  # RFC 9110 section 6.6.1
             self._fields += date
         self._born = now - said.age
@@ -177,6 +190,7 @@ class Recording:
                 self._status,
                 self._fields,
                 b"".join(self._pieces),
+                cors=self._cors,
                 born=self._born,
                 lifetime=self._lifetime,
                 vary=said.vary,

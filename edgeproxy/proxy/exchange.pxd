@@ -2,10 +2,13 @@
 cimport cython
 
 from edgeproxy.http.request cimport RequestHead
+from edgeproxy.policy.address cimport Source
+from edgeproxy.policy.keys cimport Caller
 from edgeproxy.policy.worker cimport Worker
 from edgeproxy.proxy.table cimport Route, Table
 
-cdef int _QUESTION_MARK
+cdef int _QUESTION_MARK, PATIENCE
+cdef double FOREVER
 cdef bytes GET
 
 @cython.locals(seen="const unsigned char*", at=Py_ssize_t)
@@ -14,13 +17,16 @@ cpdef bytes path_of(bytes target)
 cdef class Exchange
 
 cdef class Peer:
-    cdef public object write, trusted
-    cdef public str address
+    cdef public object write, trusted, credential_rules
+    cdef public Source source
+    cdef public Caller caller
+    cdef public bytes credential, loop
     cdef public bytes forwarded, host, ours
     cdef public int minor
     cdef public bint reused
 
     cpdef finish(self, Exchange exchange)
+    cpdef follow(self, Exchange exchange)
     cpdef begin(self, Exchange exchange)
     cpdef send(self, bytes payload)
     cpdef pause_reading(self)
@@ -31,13 +37,23 @@ cdef class Peer:
 cdef class Exchange:
     cdef public object fault, record
     cdef public Peer client, upstream
-    cdef public double started
+    cdef public double started, began, answer_by
     cdef public Route route
     cdef public RequestHead head
     cdef public Worker worker
     cdef public bytes request_id, path, cache_status
-    cdef public str answered_by
+    cdef public str answered_by, caller
+    cdef public Source source
+    cdef public bytes credentials, added
+    cdef public bint cors, counted, preflight
     cdef public list unsent, kept, tried
+    cdef public object held
+    cdef public unsigned long long key
+    cdef public Exchange rival
+    cdef Exchange _older, _newer
+    cdef public bint waiting, retrying, hedged
+    cdef public int attempt, patience
+    cdef public double queued_until
     cdef public bint idempotent, replayable, request_done, exclusive, raced, recorded, responding, close, finished
     cdef public Py_ssize_t bytes_in, bytes_out, kept_bytes
     cdef public int failovers, status, framing
@@ -47,4 +63,15 @@ cdef class Exchange:
     cdef bint _may_be_returned(self) except -1
     cpdef forget(self)
     cpdef rewind(self)
+    cpdef double until(self, double deadline)
+    cpdef Exchange older(self)
+
+@cython.final
+cdef class Waiting:
+    cdef readonly Exchange newest
+    cdef readonly Py_ssize_t count
+
+    cpdef add(self, Exchange exchange)
+    @cython.locals(older=Exchange, newer=Exchange)
+    cpdef remove(self, Exchange exchange)
 

@@ -12,7 +12,7 @@ cdef long long NO_BODY, UNTIL_CHUNKED
 cdef list _STATUS_LINES
 cdef bytes _VIA_1_0, _VIA_AND_ID, _VIA_1_0_AND_ID
 
-@cython.locals(head=RequestHead)
+@cython.locals(head=RequestHead, target=bytes)
 cpdef bytes request_head(Exchange exchange, Worker worker)
 cdef bytes _ours(Peer client, RequestHead head)
 cdef bytes _written(RequestHead head, bytes forwarded, bytes host)

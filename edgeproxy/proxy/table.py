@@ -6,7 +6,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from edgeproxy.http.answer import PROBLEM
-from edgeproxy.policy.balance import Strategy
+from edgeproxy.policy.affinity import KeyReader
+from edgeproxy.policy.balance.base import Strategy
+from edgeproxy.policy.rules import PLAIN_ROUTE, RoutePolicy
+from edgeproxy.policy.traffic import Traffic
 from edgeproxy.policy.worker import Worker
 from edgeproxy.telemetry.counters import RouteCounts
 
@@ -15,14 +18,30 @@ REPLAY_BYTES = 1024 * 1024
 
 
 class Pool:
-    """Equal workers and the strategy that chooses among them."""
+    """Equal workers and the strategy that chooses among them.
 
-    __slots__ = ("name", "strategy", "workers")
+    `traffic` lives longer than the pool: as long as the process. `reader` finds the key of a request by which the
+    strategy keeps like ones together; with `reads_body`, in the first bytes of its body.
+    """
 
-    def __init__(self, name: str, workers: Sequence[Worker], strategy: Strategy) -> None:
+    __slots__ = ("name", "reader", "reads_body", "strategy", "traffic", "workers")
+
+    def __init__(
+        self,
+        name: str,
+        workers: Sequence[Worker],
+        strategy: Strategy,
+        traffic: Traffic | None = None,
+        reader: KeyReader | None = None,
+        *,
+        reads_body: bool = False,
+    ) -> None:
         self.name = name
         self.workers = list(workers)
         self.strategy = strategy
+        self.traffic = traffic or Traffic()
+        self.reader = reader
+        self.reads_body = reads_body
 
 
 class Route:
@@ -31,11 +50,24 @@ class Route:
     `strip` is how many bytes of the path are the edge's own and go no further. `idempotent` are paths, as sent
     to the worker and without query, whose POST may be repeated, since it only costs compute (RFC 9110 section
     9.2.2). `trusted` upstreams may send fields that speak for the whole site. `local` is the body of an answer
-    that needs no worker; a `door` beside it takes the connection over instead. `replay_bytes` of a request body are
-    kept for another attempt; a larger one is sent once. `counts` live longer than the route: as long as the process.
+    that needs no worker; a `reception` beside it takes the connection over instead. `replay_bytes` of a request
+    body are kept for another attempt; a larger one is sent once. `policy` is what is asked of them before they go
+    on. `counts` live longer than the route: as long as the process.
     """
 
-    __slots__ = ("counts", "dialect", "door", "idempotent", "local", "name", "pool", "replay_bytes", "strip", "trusted")
+    __slots__ = (
+        "counts",
+        "dialect",
+        "idempotent",
+        "local",
+        "name",
+        "policy",
+        "pool",
+        "reception",
+        "replay_bytes",
+        "strip",
+        "trusted",
+    )
 
     def __init__(
         self,
@@ -48,7 +80,8 @@ class Route:
         idempotent: frozenset[bytes] = frozenset(),
         trusted: bool = False,
         local: bytes | None = None,
-        door: Any = None,
+        reception: Any = None,
+        policy: RoutePolicy = PLAIN_ROUTE,
         replay_bytes: int = REPLAY_BYTES,
     ) -> None:
         self.name = name
@@ -59,7 +92,8 @@ class Route:
         self.idempotent = idempotent
         self.trusted = trusted
         self.local = local
-        self.door = door
+        self.reception = reception
+        self.policy = policy
         self.replay_bytes = replay_bytes
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from edgeproxy.runtime.channel import Channel, Message, encode
 from edgeproxy.runtime.child import CHANNEL_FD, DRAIN, LISTEN_FDS, SLOT
+from edgeproxy.runtime.shared_memory import MEMORY_FD
 from edgeproxy.runtime.spawn import exit_of, spawn
 
 
@@ -25,6 +26,7 @@ class Program:
     start_timeout_s: float = 30.0
     hang_s: float = 30.0  # without a beat (they come every second): longer than any pause that is no hang
     environment: Mapping[str, str] = field(default_factory=dict)
+    memory: int | None = None  # descriptor of what the children share, see `memory`
 
 
 class ChildHandle:
@@ -47,7 +49,7 @@ class ChildHandle:
         with theirs:
             fds = [theirs.fileno(), *(sock.fileno() for sock in sockets)]
             try:
-                process = spawn(program.argv, _environment(program, slot, fds), pass_fds=fds)
+                process = spawn(program.argv, _environment(program, slot, fds), pass_fds=_passed(program, fds))
             except BaseException:
                 ours.close()
                 raise
@@ -106,6 +108,10 @@ class ChildHandle:
             self.became_ready.set_result(None)
 
 
+def _passed(program: Program, fds: Sequence[int]) -> Sequence[int]:
+    return fds if program.memory is None else [*fds, program.memory]
+
+
 def _environment(program: Program, slot: int, fds: Sequence[int]) -> dict[str, str]:
     return {
         **os.environ,
@@ -114,4 +120,5 @@ def _environment(program: Program, slot: int, fds: Sequence[int]) -> dict[str, s
         LISTEN_FDS: ",".join(map(str, fds[1:])),
         SLOT: str(slot),
         DRAIN: str(program.drain_s),
+        MEMORY_FD: "" if program.memory is None else str(program.memory),
     }

@@ -15,8 +15,9 @@ cdef class RouteCounts:
     cpdef add(self, bytes method, int status, double seconds, Py_ssize_t bytes_in, Py_ssize_t bytes_out)
 
 cdef class Counters:
-    cdef public dict routes, faults
+    cdef public dict routes, faults, callers, events
     cdef public long long connections, open_connections, cache_hits, cache_misses, cache_bytes
 
     cpdef RouteCounts route(self, str name)
     cpdef fault(self, str name)
+    cpdef event(self, str name)

@@ -64,14 +64,28 @@ class RouteCounts:
 
 
 class Counters:
-    """All counts of a process. `faults` are failures by name, the ones before any route was known included."""
+    """All counts of a process. `faults` are failures by name, the ones before any route was known included; `callers`
+    are exchanges by the name of the key that was shown; `events` are what balancing did and saw, attempts that failed
+    among them, whether or not a user noticed."""
 
-    __slots__ = ("cache_bytes", "cache_hits", "cache_misses", "connections", "faults", "open_connections", "routes")
+    __slots__ = (
+        "cache_bytes",
+        "cache_hits",
+        "cache_misses",
+        "callers",
+        "connections",
+        "events",
+        "faults",
+        "open_connections",
+        "routes",
+    )
 
     def __init__(self) -> None:
         self.routes: dict[str, RouteCounts] = {}
         self.faults: dict[str, int] = {}
+        self.events: dict[str, int] = {}
         self.cache_hits = self.cache_misses = self.cache_bytes = 0
+        self.callers: dict[str, int] = {}
         self.connections = 0
         self.open_connections = 0
 
@@ -84,13 +98,18 @@ class Counters:
     def fault(self, name: str) -> None:
         self.faults[name] = self.faults.get(name, 0) + 1
 
+    def event(self, name: str) -> None:
+        self.events[name] = self.events.get(name, 0) + 1
+
     def as_message(self) -> dict[str, Any]:
         """For the pipe to the supervisor: cumulative counts as plain JSON."""
         return {
             "type": "counters",
             "routes": {name: counts.as_message() for name, counts in self.routes.items()},
             "faults": self.faults,
+            "events": self.events,
             "cache": [self.cache_hits, self.cache_misses, self.cache_bytes],
+            "callers": self.callers,
             "connections": self.connections,
             "open_connections": self.open_connections,
         }
@@ -108,6 +127,10 @@ def total(messages: Iterable[Mapping[str, Any]]) -> Counters:
         summed.open_connections += message["open_connections"]
         for name, count in message["faults"].items():
             summed.faults[name] = summed.faults.get(name, 0) + count
+        for name, count in message["callers"].items():
+            summed.callers[name] = summed.callers.get(name, 0) + count
+        for name, count in message["events"].items():
+            summed.events[name] = summed.events.get(name, 0) + count
         for name, route in message["routes"].items():
             _add_route(summed.route(name), route)
     return summed

@@ -14,7 +14,7 @@ def store(size: int = 100_000) -> Store:
 
 
 def entry(key: bytes, body: bytes = b"", lines: bytes = b"", vary: tuple[bytes, ...] = (), **said: Any) -> Entry:
-    usual: dict[str, Any] = {"born": 0.0, "lifetime": 60, "etag": b"", "last_modified": b""}
+    usual: dict[str, Any] = {"cors": b"", "born": 0.0, "lifetime": 60, "etag": b"", "last_modified": b""}
     return Entry(key, 200, b"", body, vary=vary, selected=selected(lines, vary), **usual | said)
 
 

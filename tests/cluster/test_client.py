@@ -11,7 +11,7 @@ from aiohttp.test_utils import TestServer
 
 from edgeproxy.cluster import client as client_module
 from edgeproxy.cluster.client import CoordinatorClient, CoordinatorError, base_urls
-from edgeproxy.cluster.messages import Heartbeat, Registration
+from edgeproxy.cluster.messages import EdgeReport, Heartbeat, Registration, WorkerSeen
 
 Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
 Start = Callable[[Answer], Awaitable[str]]
@@ -171,3 +171,19 @@ def test_the_comma_list() -> None:
     for wrong in ("", " , ", "http://a, ftp://b"):
         with pytest.raises(ValueError, match="URL"):
             base_urls(wrong)
+
+
+async def test_an_edge_tells_what_it_saw(start: Start) -> None:
+    seen: list[tuple[str, Any]] = []
+
+    async def answer(request: web.Request) -> web.Response:
+        seen.append((request.raw_path, await request.json()))
+        return web.json_response({"status": "ok", "heartbeat_interval": 4})
+
+    worker = WorkerSeen(service="notes-coa", url="http://a:8000", requests=5, failures=1, latency=0.2)
+    report = EdgeReport(edge_id="edge-1", seconds=10.0, workers=[worker])
+    async with CoordinatorClient(await start(answer)) as client:
+        heard = await client.report(report)
+    assert heard.heartbeat_interval == 4.0
+    assert seen == [("/api/edge/report", report.model_dump(mode="json"))]
+    assert EdgeReport.model_validate(seen[0][1]) == report

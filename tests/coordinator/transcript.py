@@ -44,6 +44,7 @@ class Machine:
     failing: set[str] = field(default_factory=set)
     runs: list[str] = field(default_factory=list)
     next_beat: float = 0.0
+    is_heard: bool = False
 
     def reports(self) -> list[dict[str, object]]:
         return [
@@ -140,7 +141,7 @@ class World:
                 self.registry.unregister(machine.name, self.now)
             case "back":
                 machine.beats, machine.path, machine.peer = True, "alive", "absent"
-                machine.next_beat = self.time + STEP
+                machine.next_beat, machine.is_heard = self.time + STEP, False
             case _:
                 raise ValueError(what)
 
@@ -172,6 +173,7 @@ class World:
                 reports = None if machine.old else machine.reports()
                 message = Heartbeat.model_validate({"worker_id": machine.name, "services": reports})
                 worker = self.registry.heartbeat(message, self.now)
+                machine.is_heard = True
                 if worker is None:
                     self._register(machine)
                 else:

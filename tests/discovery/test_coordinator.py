@@ -32,8 +32,8 @@ class FakeCoordinator:
         self.questions: list[str | None] = []
         self.say(*workers, settled=settled)
 
-    def say(self, *workers: dict[str, Any], settled: bool | None = True) -> None:
-        self.body = {"workers": list(workers), "services": ["notes-coa"], "settled": settled}
+    def say(self, *workers: dict[str, Any], settled: bool | None = True, gone: list[str] | None = None) -> None:
+        self.body = {"workers": list(workers), "services": ["notes-coa"], "settled": settled, "gone": gone}
 
     async def worker_list(self, etag: str | None = None) -> WorkerList | None:
         self.questions.append(etag)
@@ -150,6 +150,16 @@ async def test_a_coordinator_that_restarted_costs_nobody_a_worker(seen: Seen) ->
     assert seen.hosts() == ["a"]  # b did not come back
 
 
+@pytest.mark.parametrize("settled", [True, False])
+async def test_who_is_known_to_have_left_is_not_kept(seen: Seen, settled: bool) -> None:
+    fake = FakeCoordinator(old("a", "notes-coa"), old("b", "notes-coa"))
+    src = source(fake, seen)
+    await src.refresh()
+    fake.say(settled=settled, gone=["b"])
+    await src.refresh()
+    assert seen.hosts() == ["a"]
+
+
 async def test_nor_does_one_that_restarts_while_it_is_young(seen: Seen) -> None:
     fake = FakeCoordinator(old("a", "notes-coa"), settled=False)
     src = source(fake, seen, ttl_s=0.2)
@@ -174,11 +184,15 @@ async def test_an_empty_list_of_an_older_coordinator_keeps_the_last_for_at_most_
     assert seen.hosts() == []
 
 
-async def test_an_empty_list_of_a_settled_coordinator_is_true_at_once(seen: Seen) -> None:
+async def test_an_empty_list_keeps_the_last_good_one_for_its_time(seen: Seen) -> None:
+    """Whoever says it: health checks drop those who are gone, and a list that lost all at once is more likely wrong."""
     fake = FakeCoordinator(old("a", "notes-coa"))
-    src = source(fake, seen)
+    src = source(fake, seen, ttl_s=0.2)
     await src.refresh()
     fake.say(settled=True)
+    await src.refresh()
+    assert seen.hosts() == ["a"]
+    await asyncio.sleep(0.25)
     await src.refresh()
     assert seen.hosts() == []
 

@@ -47,6 +47,7 @@ async def told(*answers: Changes | CoordinatorError) -> tuple[int, list[str | No
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "NO_FEED", 0.01)
+    monkeypatch.setattr(module, "EARLY", 0.01)
 
 
 DEATH = Change(revision=2, kind="status", worker_id="w", status="offline")
@@ -68,3 +69,20 @@ async def test_after_a_gap_the_list_is_read() -> None:
 async def test_an_old_coordinator_has_no_feed_and_that_is_well() -> None:
     count, asked = await told(CoordinatorError(404, "nothing here"), CoordinatorError(404, "nothing here"))
     assert (count, asked) == (0, [None, None, None])
+
+
+async def test_a_coordinator_that_does_not_wait_is_not_asked_in_a_circle(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "EARLY", 60.0)
+    script = Script(*[Changes(mark="a-1")] * 1000)
+    task = asyncio.get_running_loop().create_task(ChangeFeed(script, lambda: None).run())
+    await asyncio.sleep(0.4)
+    task.cancel()
+    assert script.asked == [None, "a-1"]
+
+
+async def test_one_that_always_has_something_is_asked_some_times_a_second() -> None:
+    script = Script(*[Changes(mark="a-2", events=[DEATH])] * 1000)
+    task = asyncio.get_running_loop().create_task(ChangeFeed(script, lambda: None).run())
+    await asyncio.sleep(0.4)
+    task.cancel()
+    assert 2 <= len(script.asked) <= 9

@@ -181,3 +181,20 @@ async def test_what_left_the_list_is_checked_no_more(start: Start) -> None:
         asked, seen = page.asked, other.asked
         await until(lambda: other.asked >= seen + 5)
         assert page.asked <= asked + 1  # one may have been under way
+
+
+def test_a_failed_check_after_a_failed_request_decides_alone() -> None:
+    verdict = Verdict(fall=3, rise=2)
+    assert verdict.observe(True)
+    verdict.suspected = True
+    assert verdict.observe(False)
+    assert verdict.alive is False
+
+
+def test_a_suspicion_that_a_check_does_not_confirm_is_forgotten() -> None:
+    verdict = Verdict(fall=3, rise=2)
+    verdict.observe(True)
+    verdict.suspected = True
+    assert not verdict.observe(True)
+    assert not verdict.observe(False)
+    assert verdict.alive is True

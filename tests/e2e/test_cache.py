@@ -41,3 +41,25 @@ def test_without_the_variable_nothing_is_kept(backend: StartBackend, proxy: Star
     answers = [httpx.get(f"{edge.url}/fresh", timeout=10) for _ in range(2)]
     assert [answer.text for answer in answers] == ["1", "2"]
     assert "Cache-Status" not in answers[1].headers
+
+
+def test_a_stored_answer_passes_the_guard_first(backend: StartBackend, proxy: StartProxy) -> None:
+    """The key is the edge's and says nothing of the answer; which page may read it is said to each anew."""
+    edge = proxy(
+        EDGEPROXY_UPSTREAMS=backend().url,
+        EDGEPROXY_CACHE="4MiB",
+        EDGEPROXY_PROCESSES="1",
+        EDGEPROXY_API_KEYS="a-secret-of-one,a-secret-of-two",
+        EDGEPROXY_CORS_ORIGINS="https://one.example,https://two.example",
+    )
+
+    def ask(key: str, origin: str) -> httpx.Response:
+        fields = {"Authorization": f"Bearer {key}", "Origin": origin}
+        return httpx.get(f"{edge.url}/fresh", headers=fields, timeout=10)
+
+    first = ask("a-secret-of-one", "https://one.example")
+    second = ask("a-secret-of-two", "https://two.example")
+    assert first.text == second.text == "1"
+    assert second.headers["Cache-Status"].startswith("edgeproxy; hit")
+    assert second.headers["Access-Control-Allow-Origin"] == "https://two.example"
+    assert ask("a-guess", "https://one.example").status_code == 401

@@ -13,6 +13,12 @@ from edgeproxy.http.body import BodyReader
 from edgeproxy.http.bounds import USUAL
 from edgeproxy.http.chunked import chunk
 from edgeproxy.http.fields import (
+    API_KEY,
+    ASKED_FIELDS,
+    ASKED_METHOD,
+    AUTHORIZATION,
+    LOOP,
+    ORIGIN,
     PLAIN,
     REQUEST_FIELDS,
     RESPONSE_FIELDS,
@@ -42,7 +48,18 @@ ADDED = 10
 _ORIGIN = re.compile(rb"^https?://[^/?]*", re.IGNORECASE)
 WORKER = Worker("w", "10.0.0.1", 8000)
 ASKED = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
-KEPT = (PLAIN, SINGLE, WEBSOCKET_KEY, WEBSOCKET_VERSION)
+KEPT = (
+    PLAIN,
+    SINGLE,
+    WEBSOCKET_KEY,
+    WEBSOCKET_VERSION,
+    AUTHORIZATION,
+    API_KEY,
+    ORIGIN,
+    ASKED_METHOD,
+    ASKED_FIELDS,
+    LOOP,
+)
 
 
 def check(data: bytes) -> bool:
@@ -98,7 +115,7 @@ def _witness_request(head: RequestHead, data: bytes) -> None:
         assert method == head.method
         assert _same_target(target, head.target)
         assert framing(fields) == head.length
-        assert sorted(_lines(head.fields)) == sorted(_end_to_end(fields, REQUEST_FIELDS))
+        assert sorted(_lines(head.fields + head.credentials)) == sorted(_end_to_end(fields, REQUEST_FIELDS))
     if strict is not None:
         assert bytes(strict.method) == head.method
         assert _same_target(bytes(strict.target), head.target)
@@ -142,6 +159,7 @@ def _relay_request(data: bytes) -> None:
     assert again.websocket_key == head.websocket_key
     via = b"1.1 edgeproxy" if head.minor else b"1.0 edgeproxy"
     assert sorted(_lines(again.fields)) == sorted([*_lines(head.fields), (b"Via", via)])
+    assert again.credentials == head.credentials
     assert len(sent) <= len(data) + OVERHEAD
 
 

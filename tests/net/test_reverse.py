@@ -1,4 +1,4 @@
-"""Machines that dial in, in memory: the door, the lobby, and requests down their connections."""
+"""Machines that dial in, in memory: the reception, the lobby, and requests down their connections."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from edgeproxy.net import reverse
 from edgeproxy.net.dial import NetworkDialer
 from edgeproxy.net.edge import Edge
 from edgeproxy.net.limits import Limits
-from edgeproxy.net.reverse import IDLE_LIMIT, MAX_SOCKETS, RETURN_SECONDS, Door
+from edgeproxy.net.reverse import IDLE_LIMIT, MAX_SOCKETS, RETURN_SECONDS, Reception
 from edgeproxy.policy.balance.round_robin import RoundRobin
 from edgeproxy.proxy.table import Pool, Route, Table
 from tests.wire.world import OK, FarClient, World
@@ -35,13 +35,13 @@ class Entrance(World):
     def __init__(self) -> None:
         super().__init__(limits=Limits(connect=3.0, upstream_resting=2 * MAX_SOCKETS))
         self.unknown = 0
-        self.door = Door(self.edge, 1, 2, self._unknown)
-        self.door.admit(KEYS)
-        self.service = self.door.lobby("m1").service("s@m1", b"/service/s")
+        self.reception = Reception(self.edge, 1, 2, self._unknown)
+        self.reception.admit(KEYS)
+        self.service = self.reception.lobby("m1").service("s@m1", b"/service/s")
         self.workers = [self.service]
         pool = Pool("s", self.workers, RoundRobin())
         nowhere = Route("none", self.counters.route("none"))
-        door = Route("reverse", self.counters.route("reverse"), local=b"", door=self.door)
+        door = Route("reverse", self.counters.route("reverse"), local=b"", reception=self.reception)
         self.edge.table = Table(
             nowhere,
             exact={reverse.PATH: door},
@@ -174,8 +174,8 @@ def test_a_machine_that_does_not_return_is_gone(world: Entrance) -> None:
 
 
 def test_what_the_service_has_not_seen_is_asked_elsewhere_even_a_post(world: Entrance) -> None:
-    world.door.admit({**KEYS, "m2": KEYS["m1"]})
-    other = world.door.lobby("m2").service("s@m2", b"/service/s")
+    world.reception.admit({**KEYS, "m2": KEYS["m1"]})
+    other = world.reception.lobby("m2").service("s@m2", b"/service/s")
     world.workers.append(other)
     world.edge.table.prefixes[0][1].pool.workers.append(other)  # type: ignore[union-attr]
     first = world.dial_in()
@@ -208,12 +208,12 @@ def test_what_the_service_has_not_seen_is_asked_elsewhere_even_a_post(world: Ent
         (asking().replace(b"Upgrade: edgeproxy-reverse\r\n", b""), b"426"),
     ],
 )
-def test_the_door_stays_shut(world: Entrance, request_: bytes, status: bytes) -> None:
+def test_who_may_not_dial_in_is_told_so(world: Entrance, request_: bytes, status: bytes) -> None:
     machine = world.client()
     machine.send(request_)
     assert machine.got.startswith(b"HTTP/1.1 " + status)
     assert machine.got.count(b"HTTP/1.1 ") == 1
-    assert world.door.lobby("m1").sockets == set()
+    assert world.reception.lobby("m1").sockets == set()
 
 
 def test_one_that_is_not_known_makes_us_look_at_the_list(world: Entrance) -> None:
@@ -241,7 +241,7 @@ def test_one_that_speaks_unasked_is_shown_out(world: Entrance) -> None:
 @pytest.mark.parametrize("keys", [{}, {"m1": "0" * 64}])
 def test_one_that_is_not_admitted_any_more_is_shown_out(world: Entrance, keys: dict[str, str]) -> None:
     machine = world.dial_in()
-    world.door.admit(keys)
+    world.reception.admit(keys)
     world.loop.run()
     assert machine.transport.lost
 

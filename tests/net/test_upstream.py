@@ -6,6 +6,7 @@ import pytest
 
 from edgeproxy.errors import CONNECT_TIMEOUT
 from edgeproxy.net.limits import Limits
+from edgeproxy.policy.retry import LONGEST_BACKOFF
 from tests.wire.reading import Response, read_responses
 from tests.wire.world import OK, FarClient, FarWorker, Request, World, silent
 
@@ -62,6 +63,7 @@ def test_failovers_are_counted() -> None:
     world.dialer.refuse(5)
     client = world.client()
     client.send(POST)
+    world.advance(LONGEST_BACKOFF)
     response = only(client)
     assert (response.status, response.value(b"retry-after")) == (502, b"1")
     assert len(world.dialled) == 3
@@ -75,6 +77,7 @@ def test_a_worker_is_not_tried_twice() -> None:
     world.dialer.refuse(2, CONNECT_TIMEOUT)
     client = world.client()
     client.send(GET)
+    world.advance(LONGEST_BACKOFF)
     assert only(client).status == 504
     assert [worker.id for worker in world.dialled] == ["w0", "w1"]
 
@@ -106,7 +109,7 @@ def test_a_whole_body_goes_to_the_next_worker() -> None:
 def test_the_race_is_run_again_on_a_fresh_connection(sent: bytes, end: str) -> None:
     world = World(workers=2, idempotent=frozenset({b"/pure"}))
     client, far = warmed(world)
-    world.workers[1].probed(False)
+    world.workers[1].probed(False, 0.0)
     world.advance(0.5)
     client.send(sent)
     assert len(far.requests) == 2

@@ -6,7 +6,7 @@ from itertools import product
 
 import pytest
 
-from edgeproxy.policy.retry import MAX_FAILOVERS, Stage, Verdict, judge
+from edgeproxy.policy.retry import FIRST_BACKOFF, LONGEST_BACKOFF, MAX_FAILOVERS, Stage, Verdict, backoff, judge
 
 USUAL = {
     "reused": False,
@@ -43,12 +43,27 @@ def test_s2_an_idempotent_request_goes_to_another_worker() -> None:
 @pytest.mark.parametrize("stage", list(Stage))
 def test_whatever_was_sent_of_another_request_is_not_sent_again(stage: Stage) -> None:
     """A proxy MUST NOT repeat it by itself, and cannot repeat what it no longer has."""
-    if stage is Stage.NOTHING_SENT:
+    if stage in (Stage.NOTHING_SENT, Stage.UNREACHED):
         return
     for reused, raced in product((False, True), repeat=2):
         assert verdict(stage, idempotent=False, reused=reused, raced=raced) is Verdict.GIVE_UP
         assert verdict(stage, replayable=False, reused=reused, raced=raced) is Verdict.GIVE_UP
         assert verdict(stage, timed_out=True, reused=reused, raced=raced) is Verdict.GIVE_UP
+
+
+def test_what_never_came_to_the_worker_is_sent_to_another_where_all_of_it_is_there() -> None:
+    """RFC 9110 section 9.2.2: where one can detect that the original request was never applied."""
+    assert verdict(Stage.UNREACHED, idempotent=False) is Verdict.ANOTHER_WORKER
+    assert verdict(Stage.UNREACHED, idempotent=False, replayable=False) is Verdict.GIVE_UP
+    assert verdict(Stage.UNREACHED, failovers=MAX_FAILOVERS) is Verdict.GIVE_UP
+
+
+def test_backoff_has_full_jitter_and_a_bound() -> None:
+    for attempt in (1, 2, 3, 4, 5, 20, 10_000):
+        longest = min(LONGEST_BACKOFF, FIRST_BACKOFF * 2 ** min(attempt - 1, 20))
+        waits = [backoff(attempt) for _ in range(200)]
+        assert 0 <= min(waits) < 0.2 * longest
+        assert 0.8 * longest < max(waits) <= longest
 
 
 @pytest.mark.parametrize("stage", [Stage.ANSWERING, Stage.FORWARDED])

@@ -487,4 +487,17 @@ e10.passed(
     get(target=b"/b"),
 )
 
-REQUESTS: list[Case] = [case for table in (e1, e2, e3, e4, e5, e6, e7, e8, e9, e10) for case in table.cases]
+# E12: loops.
+
+e12 = Table("E12")
+OTHERS = b'CDN-Loop: edgeproxy; id="other", cdn.example; trace="x"'
+e12.passed("another edge's mark", "8586 2", with_fields(OTHERS), get(OTHERS))
+e12.passed("Via of another edge", "9110 7.6.3", with_fields(b"X-Via: 1.1 edgeproxy"), get(b"X-Via: 1.1 edgeproxy"))
+for name, lines in {
+    "our own mark": (b'CDN-Loop: edgeproxy; id="wire"',),
+    "our own mark behind others": (b'CDN-Loop: cdn.example, edgeproxy; id="wire"',),
+    "our own mark in the second field": (OTHERS, b'cdn-loop:edgeproxy; id="wire"'),
+}.items():
+    e12.case(name, "8586 2", with_fields(*lines), (508,), True)
+
+REQUESTS: list[Case] = [case for table in (e1, e2, e3, e4, e5, e6, e7, e8, e9, e10, e12) for case in table.cases]

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any
 
 import h11
+import orjson
 
 from edgeproxy.cache.store import Store
 from edgeproxy.clock import Clock
@@ -17,8 +19,10 @@ from edgeproxy.net.pool import take
 from edgeproxy.net.upstream import UpstreamConnection
 from edgeproxy.policy.balance.round_robin import RoundRobin
 from edgeproxy.policy.retry import Stage
+from edgeproxy.policy.rules import Rules
 from edgeproxy.policy.worker import Worker
 from edgeproxy.proxy.observe import Observer
+from edgeproxy.proxy.pipeline import Guard
 from edgeproxy.proxy.table import Pool, Route, Table
 from edgeproxy.telemetry.counters import Counters
 from tests.wire.mock import MockLoop, MockTransport
@@ -32,8 +36,8 @@ class Lines:
     def __init__(self) -> None:
         self.records: list[dict[str, Any]] = []
 
-    def add(self, record: dict[str, Any]) -> None:
-        self.records.append(record)
+    def add(self, now: float, line: bytes) -> None:
+        self.records.append(orjson.loads(b"{" + line))
 
     def flush(self) -> None:
         pass
@@ -232,7 +236,10 @@ class World:
         everything = Route("all", self.counters.route("all"), pool_of_all, **route)
         observer = Observer(self.counters, self.lines, Clock(self.loop.time))  # type: ignore[arg-type]
         table = Table(nowhere, everything)
-        return Edge(self.loop, table, limits, observer, self.dialer, self.reports.append, None, self.cache)  # type: ignore[arg-type]
+        guard = partial(Guard, rules=Rules(), instance="wire")
+        report: Any = self.reports.append
+        dialer: Any = self.dialer
+        return Edge(self.loop, table, limits, observer, dialer, report, None, self.cache, guard=guard)  # type: ignore[arg-type]
 
     def client(self, trusted: Any = ()) -> FarClient:
         return FarClient(self, trusted)

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Protocol
+from collections.abc import Callable
 
+from edgeproxy.policy.balance.base import Strategy
+from edgeproxy.policy.balance.least_request import LeastRequest
+from edgeproxy.policy.balance.peak_ewma import PeakEwma
+from edgeproxy.policy.balance.prefix_affinity import prefix_affinity
+from edgeproxy.policy.balance.prequal import Prequal
 from edgeproxy.policy.balance.round_robin import RoundRobin
-from edgeproxy.policy.worker import Worker
 
+PREFIX_AFFINITY = "prefix_affinity"
 
-class Strategy(Protocol):
-    """Chooses one of a pool's workers."""
+STRATEGIES: dict[str, Callable[[int | None], Strategy]] = {
+    "round_robin": RoundRobin,
+    "least_request": LeastRequest,
+    "peak_ewma": PeakEwma,
+    PREFIX_AFFINITY: prefix_affinity,
+    "prequal": Prequal,
+}
+"""By name; each is made with a seed, None for chance."""
 
-    def pick(self, workers: Sequence[Worker], now: float, tried: Sequence[Worker] | None) -> Worker | None:
-        """A worker that is available at `now` (monotonic seconds) and not in `tried`, or None."""
-
-
-STRATEGIES: dict[str, Callable[[], Strategy]] = {"round_robin": RoundRobin}
+__all__ = ["PREFIX_AFFINITY", "STRATEGIES", "Strategy"]

@@ -87,6 +87,31 @@ async def test_the_graph_in_both_languages(client: TestClient) -> None:
     assert (stats["dht_enabled"], stats["node_count"], stats["local_workers"]) == (False, 2, 1)
 
 
+async def test_what_an_edge_sees_is_the_load(client: TestClient) -> None:
+    await join(client, "g", "gpu")
+    body = {"workers": [{"worker_id": "g", "load": 0.75}, {"worker_id": "ghost", "load": 1.0}]}
+    assert (await post(client, "/v1/observations", body))["taken"] == 1
+    assert (await get(client, "/v1/workers/g"))["current_load"] == 0.75
+    await post(client, "/v1/observations", {"workers": [{"worker_id": "g", "load": -1}]}, 422)
+
+
+async def test_a_worker_that_an_edge_leaves_out_is_asked_at_once(client: TestClient, state: State) -> None:
+    await join(client, "g", "gpu")
+    worker = state.registry.workers["g"]
+    worker.reached = True
+    seen = {"service": "llm-inference", "requests": 9, "failures": 3, "latency": 0.5}
+    report = {"edge_id": "edge-1", "seconds": 5.0, "workers": [{**seen, "url": "http://other:8000", "left_out": True}]}
+    answer = await post(client, "/api/edge/report", report)
+    assert answer == {"status": "ok", "heartbeat_interval": 5.0}
+    assert worker.suspicion is None
+    for left_out in (False, True):
+        report["workers"] = [{**seen, "url": "http://g:8000", "left_out": left_out}]
+        await post(client, "/v1/edges/report", report)
+        assert (worker.suspicion is not None) is left_out
+    assert [probe.worker_id for probe in state.registry.take_probes(5)] == ["g"]
+    await post(client, "/api/edge/report", {"edge_id": "edge-1", "seconds": -1, "workers": []}, 422)
+
+
 async def test_where_a_service_is(client: TestClient) -> None:
     await get(client, "/api/worker/find/llm", 503)
     await join(client, "g", "gpu")

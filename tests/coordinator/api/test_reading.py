@@ -71,6 +71,23 @@ async def test_the_list_is_unsettled_until_everybody_has_had_time_to_come_back(c
         assert (await response.json())["settled"] is True
 
 
+async def test_a_young_or_an_empty_list_names_those_who_left(client: TestClient, clock: Any) -> None:
+    await join(client, "a", "cpu")
+    await join(client, "b", "cpu")
+    etag = None
+    for left, named in (("a", ["a"]), ("b", ["a", "b"])):
+        async with client.delete(f"/api/worker/unregister/{left}") as response:
+            assert response.status == 200
+        async with client.get("/api/coordinator/workers") as response:
+            assert response.headers["ETag"] != etag
+            etag = response.headers["ETag"]
+            assert (await response.json())["gone"] == named
+    clock.move(30)
+    assert (await get(client, "/api/coordinator/workers"))["gone"] == ["a", "b"]
+    await join(client, "b", "cpu")
+    assert (await get(client, "/api/coordinator/workers"))["gone"] == []
+
+
 async def test_admin_workers_are_all_that_are_remembered(client: TestClient, clock: Any) -> None:
     await join(client, "a", "gpu")
     clock.move(100)

@@ -9,7 +9,7 @@ from aiohttp import web
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from coordinator.api.app import build_app
-from coordinator.api.lane import Lanes
+from coordinator.api.lane import HALF, Lanes
 from coordinator.api.state import State
 from edgeproxy.cluster.client import CoordinatorClient, CoordinatorError
 from edgeproxy.cluster.messages import Heartbeat, Registration
@@ -67,6 +67,28 @@ async def test_a_signed_life(lanes: tuple[Lanes, str], state: State) -> None:
         await client.unregister("w")
     assert state.registry.workers == {}
     assert len(state.gate.sessions) == 0
+
+
+async def test_a_request_that_drips_is_ended(lanes: tuple[Lanes, str]) -> None:
+    """Each byte comes in time, and the request would be whole in a week."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", int(lanes[1].rpartition(":")[2]))
+    writer.write(b"POST /v1/heartbeat HTTP/1.1\r\nHost: a\r\n")
+    await writer.drain()
+    while not lanes[0].open or not next(iter(lanes[0].open))._data:
+        await asyncio.sleep(0.005)
+    (lane,) = lanes[0].open
+    began = lane._half_since
+    writer.write(b"X")
+    await writer.drain()
+    while not lane._data.endswith(b"X"):
+        await asyncio.sleep(0.005)
+    assert lane._half_since == began
+    lane.end_if_idle(began + HALF - 1)
+    assert lane in lanes[0].open
+    lane.end_if_idle(began + HALF + 1)
+    assert await reader.read() == b""
+    writer.close()
+    await writer.wait_closed()
 
 
 async def test_nobody_else_speaks_for_a_worker_that_signs(lanes: tuple[Lanes, str]) -> None:

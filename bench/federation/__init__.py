@@ -1,0 +1,1 @@
+"""The federation under a virtual clock, and its numbers."""

@@ -1,0 +1,1 @@
+"""What the guard costs, and what an attack costs us: `python -m bench.guard`."""

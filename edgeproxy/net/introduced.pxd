@@ -1,0 +1,5 @@
+# Types of the compiled way; the source is the .py beside it.
+from edgeproxy.net.upload cimport UploadingConnection
+
+cdef class IntroducedConnection(UploadingConnection):
+    cdef bint fresh

@@ -1,0 +1,8 @@
+# Types of the compiled way; the source is the .py beside it.
+from edgeproxy.policy.balance.base cimport Cheapest
+from edgeproxy.policy.worker cimport Worker
+
+cdef double _UNKNOWN
+
+cdef class PeakEwma(Cheapest):
+    cdef double cost(self, Worker worker, double now) except? -1
