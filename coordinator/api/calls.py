@@ -52,7 +52,7 @@ class Problem(Exception):
     """Raised by a handler: answered as a problem document (RFC 9457) with this status and detail. `more` are members
     that old clients read."""
 
-    def __init__(self, status: int, detail: str, headers: Mapping[str, str] | None = None, **more: str | int) -> None:
+    def __init__(self, status: int, detail: str, headers: Mapping[str, str] | None = None, **more: object) -> None:
         super().__init__(detail)
         self.status, self.detail, self.headers, self.more = status, detail, headers, more
 
