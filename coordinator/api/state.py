@@ -65,6 +65,7 @@ class State:
     clock: Callable[[], Now] = now
     draining: bool = False
     watchers: set[asyncio.Event] = field(default_factory=set)
+    watchers_of: Counter[str] = field(default_factory=Counter)
     answers: dict[tuple[tuple[str, ...], float], Reply] = field(default_factory=dict)
     counts: Counter[str] = field(default_factory=Counter)
 
