@@ -96,7 +96,8 @@ async def workers(request: web.Request) -> web.Response:
     if state.federation is not None:
         records += state.federation.elsewhere(at)
     settled = state.settled(at)
-    etag = _etag(records, settled)
+    gone = state.registry.gone(at)
+    etag = _etag(records, settled, gone)
     headers = {"ETag": etag, "Cache-Control": "no-cache"}
     if etag in _named_etags(request):
         return web.Response(status=304, headers=headers)
@@ -106,6 +107,7 @@ async def workers(request: web.Request) -> web.Response:
         "timestamp": at.wall.isoformat(),
         "services": list(state.registry.catalog),
         "settled": settled,
+        "gone": gone,
     }
     return json_answer(body, headers=headers)
 
@@ -113,9 +115,9 @@ async def workers(request: web.Request) -> web.Response:
 _ROUTED_BY = ("worker_id", "tunnel_url", "vpn_ip", "region", "status", "assigned_services", "services")
 
 
-def _etag(records: list[views.JsonObject], settled: bool) -> str:
+def _etag(records: list[views.JsonObject], settled: bool, gone: list[str]) -> str:
     rows = [[record[name] for name in _ROUTED_BY] for record in records]
-    return f'W/"{hashlib.sha256(orjson.dumps([rows, settled])).hexdigest()[:20]}"'
+    return f'W/"{hashlib.sha256(orjson.dumps([rows, settled, gone])).hexdigest()[:20]}"'
 
 
 def _named_etags(request: web.Request) -> set[str]:

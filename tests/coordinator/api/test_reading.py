@@ -207,3 +207,24 @@ async def test_silent_workers_are_forgotten(registry: Any, clock: Any, state: An
             while registry.workers:
                 await asyncio.sleep(0.01)
         assert (await get(client, "/api/admin/workers"))["total"] == 0
+
+
+async def test_a_young_coordinator_says_who_is_gone(client: TestClient, clock: Any) -> None:
+    """Edges remember workers from before its start: a good-bye must reach them all the same."""
+
+    async def listed() -> tuple[list[str], str]:
+        async with client.get("/api/coordinator/workers") as response:
+            return (await response.json())["gone"], response.headers["ETag"]
+
+    body = {"worker_id": "w", "tunnel_url": "http://w:8000", "capabilities": {}}
+    await client.post("/api/worker/register", json=body)
+    gone, etag = await listed()
+    assert gone == []
+    await client.delete("/api/worker/unregister/w")
+    assert (await listed())[0] == ["w"]
+    assert (await listed())[1] != etag
+    await client.post("/api/worker/register", json=body)
+    assert (await listed())[0] == []
+    await client.delete("/api/worker/unregister/w")
+    clock.move(30)
+    assert (await listed())[0] == []  # a full list needs no such word
