@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from http import HTTPStatus
 from ipaddress import ip_address
 from typing import Final, Protocol
@@ -71,6 +72,7 @@ def came_directly(headers: Headers) -> bool:
     return not any(name in headers for name in FROM_ELSEWHERE)
 
 
+@lru_cache(maxsize=4096)  # asked several times a registration, of few addresses
 def is_loopback(address: str) -> bool:
     if address == "127.0.0.1":
         return True
