@@ -16,6 +16,7 @@ from coordinator.api.app import build_app
 from coordinator.api.state import State
 from coordinator.api.users import RELAY
 from coordinator.identity.gate import Caller
+from coordinator.registry import Worker
 from coordinator.relay import Relay
 from edgeproxy.cluster.messages import Registration
 
@@ -286,3 +287,15 @@ async def test_coordinators_do_not_ask_each_other_in_circles(users: TestClient, 
     state.open = True
     async with users.get("/service/coordinator" * 6 + "/health") as response:
         assert response.status == 508
+
+
+async def test_a_worker_that_only_edges_reach_is_asked_through_one(
+    users: TestClient, state: State, worker: Recorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    edge = str(worker.server.make_url("")).rstrip("/")
+    join(state, "edge-1", edge, "edge-proxy", capabilities={"worker_type": "edge"})
+    reverse = {"document-processing": "reverse://doc-1/documents", "edge-proxy": edge}
+    monkeypatch.setattr(Worker, "url_of", lambda self, service: reverse[service])
+    async with users.get("/service/upload/clients?limit=1") as response:
+        assert response.status == 200
+    assert worker.heads[0][1] == "/service/document-processing/clients?limit=1"
