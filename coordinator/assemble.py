@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import sys
 from collections.abc import Coroutine
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
@@ -13,10 +14,12 @@ import uvloop
 from aiohttp import web
 from pydantic import SecretStr
 
+from coordinator.api import guard
 from coordinator.api.app import build_app
 from coordinator.api.lane import Lanes
 from coordinator.api.probes import PROBER
 from coordinator.api.state import State, new_worker_id, now
+from coordinator.api.users import RELAY
 from coordinator.catalog import CATALOG
 from coordinator.catalog_file import read_catalog
 from coordinator.federation.keeper import Keeper
@@ -26,8 +29,10 @@ from coordinator.federation.shell import Shell
 from coordinator.identity.gate import Gate
 from coordinator.identity.keys import CoordinatorKeys
 from coordinator.identity.revoked import Revoked
+from coordinator.keyvaluefile import KeyValueFile
 from coordinator.prober import Prober
 from coordinator.registry import Registry
+from coordinator.relay import Relay
 from coordinator.settings import CoordinatorSettings
 from coordinator.statefile import StateFile
 from coordinator.ticker import Ticker
@@ -87,7 +92,6 @@ def _environment(settings: CoordinatorSettings) -> dict[str, str]:
 async def serve_child(child: Child, settings: CoordinatorSettings) -> None:
     """The program of the child process: an HTTP server on the sockets that it was given."""
     registry = _registry(settings)
-    state_file = _restored(settings, registry)
     prober = Prober(registry, now, settings.peers, reveal(settings.api_key))
     state = State(
         registry,
@@ -95,11 +99,15 @@ async def serve_child(child: Child, settings: CoordinatorSettings) -> None:
         admin_key=reveal(settings.admin_key),
         open=settings.open,
         unsigned=settings.accepts_unsigned,
+        users=settings.serves_users,
+        cors_origins=frozenset(settings.cors_origins),
         gate=_gate(settings),
     )
+    files = _files(settings, state)
     shell = _federation(settings, registry, state.gate.keys)
     app = build_app(state)
     app[PROBER] = prober
+    relay = app[RELAY] = Relay(partial(guard.is_secret, state))
     if shell is not None:
         app[SHELL] = state.federation = shell
     runner = web.AppRunner(app, access_log=None, keepalive_timeout=NEVER, shutdown_timeout=settings.drain)
@@ -107,10 +115,10 @@ async def serve_child(child: Child, settings: CoordinatorSettings) -> None:
     assert runner.server is not None
     lanes = Lanes(state, runner.server)
     try:
-        async with prober, shell or contextlib.nullcontext(), asyncio.TaskGroup() as group:
+        async with prober, relay, shell or contextlib.nullcontext(), asyncio.TaskGroup() as group:
             endless = [group.create_task(lanes.sweep_forever())]
             endless += [group.create_task(Ticker(registry, prober, now).run())]
-            endless += [group.create_task(state_file.follow())] if state_file else []
+            endless += [group.create_task(file.follow()) for file in files]
             endless += [group.create_task(work) for work in _federating(shell, registry, settings)]
             servers = [
                 await asyncio.get_running_loop().create_server(lanes.new, sock=sock, backlog=BACKLOG)
@@ -127,8 +135,8 @@ async def serve_child(child: Child, settings: CoordinatorSettings) -> None:
                 task.cancel()
     finally:
         await runner.cleanup()
-        if state_file:
-            await state_file.flush()
+        for file in files:
+            await file.flush()
 
 
 def _registry(settings: CoordinatorSettings) -> Registry:
@@ -184,16 +192,21 @@ def _sharing(url: str, site: str, shell: Shell, registry: Registry) -> Coroutine
     return shared.run()
 
 
-def _restored(settings: CoordinatorSettings, registry: Registry) -> StateFile | None:
-    """With what a former life of the registry left behind."""
+def _files(settings: CoordinatorSettings, state: State) -> tuple[StateFile, KeyValueFile] | tuple[()]:
+    """With what a former life of this coordinator left behind."""
     if settings.state is None:
-        return None
-    file = StateFile(settings.state, registry)
+        return ()
+    file, values = StateFile(settings.state, state.registry), KeyValueFile(_beside(settings.state), state.keys)
     workers = file.load()
-    registry.restore(workers, now())
+    state.registry.restore(workers, now())
+    values.load()
     if workers:
         log.info("workers are restored, and routed to until they are known to be gone", workers=len(workers))
-    return file
+    return file, values
+
+
+def _beside(state: Path) -> Path:
+    return state.with_name(state.name + ".kv")
 
 
 def _gate(settings: CoordinatorSettings) -> Gate:

@@ -6,9 +6,11 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Final, Literal, cast, get_args
 
-from coordinator.resources import NOTHING, Resources
+from coordinator.resources import NOTHING, Resources, fits
 from edgeproxy.cluster.messages import MAX_SERVICES
 from edgeproxy.cluster.services import SERVICES, ServiceSpec, WorkerType
+
+MOST_MACHINES: Final = 4096  # sorts of machines whose room is remembered; some 400 KB
 
 GapStatus = Literal["critical", "warning", "ok"]
 
@@ -40,6 +42,7 @@ class Catalog(Mapping[str, Wanted]):
             raise ValueError(f"more than {MAX_SERVICES} services")
         self._bit: Final = {name: 1 << index for index, name in enumerate(self._by_name)}
         self._names: Final[dict[int, tuple[str, ...]]] = {}
+        self._roomy: Final[dict[Resources, int]] = {}
         self.urgency: Final = sorted(range(len(self.rows)), key=lambda i: (self.rows[i].spec.priority, i))
         self.lanes: Final[Mapping[WorkerType, int]] = MappingProxyType(
             {lane: self._mask_of_lane(lane) for lane in get_args(WorkerType)}
@@ -53,6 +56,16 @@ class Catalog(Mapping[str, Wanted]):
 
     def __len__(self) -> int:
         return len(self.rows)
+
+    def roomy(self, machine: Resources) -> int:
+        """The services that a machine has room for; most machines are like others."""
+        mask = self._roomy.get(machine)
+        if mask is None:
+            if len(self._roomy) >= MOST_MACHINES:
+                self._roomy.clear()
+            mask = sum(1 << index for index, row in enumerate(self.rows) if fits(row.need, machine))
+            self._roomy[machine] = mask
+        return mask
 
     def mask(self, names: Iterable[str]) -> int:
         """The set of these services; names that are not in the catalogue are left out."""

@@ -99,10 +99,6 @@ class EventLog:
             return None
         return list(islice(reversed(self._ring), self.revision - revision))[::-1]
 
-    def gone(self) -> set[str]:
-        """Workers that left since the start, as far as the log reaches back; some may be in again."""
-        return {event.worker_id for event in self._ring if event.kind in GONE and event.worker_id is not None}
-
     def listen(self, wake: Callable[[], None]) -> Callable[[], None]:
         """Be woken after every change until the returned function is called."""
         self._listeners.append(wake)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
 from coordinator.catalog import Catalog
-from coordinator.resources import UNSAID, Resources, fits
+from coordinator.resources import UNSAID, Resources
 from edgeproxy.cluster.services import WorkerType
 
 EDGE_SLOTS: Final = 2
@@ -44,7 +44,7 @@ def kind_of(
 ) -> Kind:
     """What a machine of this type may be given. A GPU box gets CPU work only if it can do no GPU work."""
     allowed = -1 if runnable is None else catalog.mask(runnable)
-    roomy = sum(1 << index for index, row in enumerate(catalog.rows) if fits(row.need, machine))
+    roomy = catalog.roomy(machine)
     lanes: tuple[WorkerType, ...] = ("gpu", "cpu") if worker_type == "gpu" else (worker_type,)
     for lane in lanes:
         if able := catalog.lanes[lane] & allowed & roomy:

@@ -12,6 +12,7 @@ Status = Literal["starting", "healthy", "degraded", "suspect", "offline", "drain
 
 SUSPECT_AFTER: Final = 1.3  # intervals without a heartbeat: the agent's jitter is 0.1, the rest is the network's
 DEAD_AFTER: Final = 3.0  # intervals, where no probe gives an answer: a worker behind NAT, a prober that is busy
+BROKEN_DEAD_AFTER: Final = 1.5  # the same, where its connection broke, or an edge lost it: a second sign beside silence
 VERDICT_WITHIN: Final = 2.5  # a probe takes 1 s at most; one that has not come back by then never will
 PROBE_AGAIN: Final = 5.0  # between probes of a worker that answers them and sends no heartbeats
 ANSWERS_FOR: Final = 600.0  # how long such a worker stays: its users are served, but it obeys nobody

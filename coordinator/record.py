@@ -225,7 +225,7 @@ class Worker:
         """Of its URLs, without this machine's own names: those are nobody else's; and without what is reached by
         connections that it opens itself."""
         urls = [self.tunnel_url, *(row[1] for row in unpack_rows(self.reports) if reverse_parts(row[1]) is None)]
-        return {host for url in urls if url and not _is_loopback(host := urlsplit(url).hostname or "")}
+        return {host for url in urls if url and not is_loopback(host := urlsplit(url).hostname or "")}
 
     def serves_at(self, service: str, url: str) -> bool:
         """Whether edges reach that service of it at this URL."""
@@ -233,6 +233,12 @@ class Worker:
         if any(row[0] == service and row[1].rstrip("/") == url for row in rows):
             return True
         return service in self.running() and (self.tunnel_url or "").rstrip("/") == url
+
+    def url_of(self, service: str) -> str | None:
+        """Where users' requests for a service that it runs go."""
+        if self.reports is None:
+            return self.tunnel_url
+        return next((row[1] for row in unpack_rows(self.reports) if row[0] == service), None)
 
     def probe_url(self) -> str | None:
         """Where it can be asked whether it is there: at a service that works, else at its own address."""
@@ -271,7 +277,7 @@ class Worker:
         return "healthy" if not self.ails and "unhealthy" not in states else "degraded"
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
     try:
         return ip_address(host).is_loopback
     except ValueError:

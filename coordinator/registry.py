@@ -43,7 +43,8 @@ class StaleIncarnation(Exception):
 @dataclass(slots=True)
 class Registry:
     """All workers. `heartbeat_interval` is the shortest that agents are told; `new_id` names a worker that
-    brings no name. `dial_back`: a worker is shown to edges when we, or a peer, have reached it."""
+    brings no name. `dial_back`: a worker is shown to edges when we, or a peer, have reached it. `left` are
+    those that said good-bye before we were settled."""
 
     heartbeat_interval: float
     new_id: Callable[[], str]
@@ -56,6 +57,7 @@ class Registry:
     used_bytes: int = 0
     started: float | None = None
     unverified: int = 0
+    left: set[str] = field(default_factory=set)
     watch: Watch = field(init=False)
     pace: Pace = field(init=False)
     assignments: Assignments = field(init=False)
@@ -83,6 +85,7 @@ class Registry:
         if self.settled(now):
             if not self._was_settled:
                 self._was_settled = True
+                self.left.clear()
                 self._announce(now, "the list is settled")
             self.assignments.mend(now)
 
@@ -105,6 +108,7 @@ class Registry:
         if old is not None:
             self._retire(old)
         self.workers[worker_id] = worker
+        self.left.discard(worker_id)
         self.used_bytes += worker.size
         self.assignments.admit(worker, had, now)
         worker.status = worker.resting_status()
@@ -150,6 +154,8 @@ class Registry:
         if worker is None:
             return False
         self._remove(worker)
+        if not self.settled(now):
+            self.left.add(worker_id)  # edges remember it from before our start
         self._note("left", worker, now)
         return True
 
@@ -220,6 +226,12 @@ class Registry:
         """We stood still from `start` to `end` (monotonic): nobody is late for that, nor for as long again (an
         interval at most), in which what waits in our sockets is heard."""
         self.watch.stalls.excuse(start, end + min(end - start, self.interval))
+
+    def gone(self, now: Now) -> list[str]:
+        """While we do not know everybody: those of whom we do know that they are not to be routed to any more."""
+        if self.settled(now):
+            return []
+        return sorted(self.left | {worker.worker_id for worker in self.workers.values() if not worker.live})
 
     def live(self, now: Now) -> list[Worker]:
         """Those that may be routed to, by id."""

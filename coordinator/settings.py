@@ -27,9 +27,9 @@ def _places(places: tuple[str, ...]) -> tuple[str, ...]:
     return places
 
 
-def unsigned_from(places: tuple[str, ...]) -> Callable[[Caller], bool]:
-    """Whether an unsigned program may ask from where it is. What came through a proxy is where the proxy is, and the
-    proxy may be asked by anybody: only `anywhere` accepts that."""
+def callers_from(places: tuple[str, ...]) -> Callable[[Caller], bool]:
+    """Whether a caller may ask without a proof or key, from where it is. What came through a proxy is where the proxy
+    is, and the proxy may be asked by anybody: only `anywhere` accepts that."""
     networks = [ip_network(place) for place in places if place not in _WORDS]
 
     def accepts(caller: Caller) -> bool:
@@ -74,6 +74,18 @@ class CoordinatorSettings(KvSettings):
         validation_alias="COORDINATOR_UNSIGNED",
         description="from where old programs that do not sign are accepted: loopback, anywhere, nowhere, or a comma "
         "list of networks; default: loopback, with COORDINATOR_OPEN and no API_KEY anywhere",
+    )
+    cors_origins: CommaList = Field(
+        (),
+        validation_alias="COORDINATOR_CORS_ORIGINS",
+        description="comma list of origins (https://app.example.org) whose pages may read this coordinator, or *; "
+        "default: none",
+    )
+    users: Annotated[CommaList, AfterValidator(_places)] = Field(
+        (),
+        validation_alias="COORDINATOR_USERS",
+        description="from where users' requests (/service/, /api/inference/) are passed on to workers without API_KEY: "
+        "loopback, anywhere, nowhere, or a comma list of networks; default: loopback, with COORDINATOR_OPEN anywhere",
     )
     heartbeat_interval: float = Field(
         5.0,
@@ -155,7 +167,12 @@ class CoordinatorSettings(KvSettings):
     @property
     def accepts_unsigned(self) -> Callable[[Caller], bool] | None:
         """None: as it is by default."""
-        return unsigned_from(self.unsigned) if self.unsigned else None
+        return callers_from(self.unsigned) if self.unsigned else None
+
+    @property
+    def serves_users(self) -> Callable[[Caller], bool] | None:
+        """None: as it is by default."""
+        return callers_from(self.users) if self.users else None
 
     @field_validator("shared_store_url")
     @classmethod

@@ -50,7 +50,7 @@ class StateFile:
             return []
         workers, bad = _workers(rows, self._registry.catalog)
         if fault := fault or bad:
-            self._set_aside(fault)
+            set_aside(self._path, fault)
         return workers
 
     async def follow(self) -> None:
@@ -79,7 +79,7 @@ class StateFile:
         header = orjson.dumps(_HEADER) + b"\n"
         self._lines = 0
         content = await self._encoded(list(self._registry.workers))
-        await asyncio.to_thread(_replace, self._path, header + content)
+        await asyncio.to_thread(replace_file, self._path, header + content)
 
     async def _encoded(self, worker_ids: list[str]) -> bytes:
         """Rows of these workers as they are when their turn comes; later changes are events after the mark."""
@@ -93,19 +93,21 @@ class StateFile:
         self._lines += len(lines)
         return b"".join(line + b"\n" for line in lines)
 
-    def _set_aside(self, fault: str) -> None:
-        aside = self._path.with_name(self._path.name + ".malformed")
-        log.error("the state file is damaged and set aside", path=str(aside), reason=fault)
-        try:
-            self._path.replace(aside)
-        except OSError as error:
-            log.error("the state file cannot be set aside", path=str(self._path), reason=error.strerror)
-
     def _tell_failure(self, error: OSError) -> None:
         self._mark = ""  # half of it may be there: the whole file is next
         if not self._failed:
             log.error("the state file cannot be written", path=str(self._path), reason=error.strerror)
         self._failed = True
+
+
+def set_aside(path: Path, fault: str) -> None:
+    """A damaged file keeps its content, under another name, for who wants to look."""
+    aside = path.with_name(path.name + ".malformed")
+    log.error("the state file is damaged and set aside", path=str(aside), reason=fault)
+    try:
+        path.replace(aside)
+    except OSError as error:
+        log.error("the state file cannot be set aside", path=str(path), reason=error.strerror)
 
 
 def read_rows(path: Path) -> tuple[dict[str, Row], str | None]:
@@ -154,7 +156,7 @@ def _append(path: Path, content: bytes) -> None:
             file.write(content)
 
 
-def _replace(path: Path, content: bytes) -> None:
+def replace_file(path: Path, content: bytes) -> None:
     """All of it or nothing, also over a loss of power."""
     beside = path.with_name(path.name + ".new")
     descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)

@@ -55,6 +55,7 @@ EVENTS: Final[Sequence[Column]] = (
 )
 REDRAW: Final = 2.0  # seconds: ages grow while nothing changes
 WAIT: Final = 25.0
+WIDEST: Final = 10_000
 COLOURS: Final = {
     "healthy": "green",
     "ok": "green",
@@ -105,7 +106,7 @@ class _Page:
         if self.as_json:
             _print_json(body, indent=not self.watched)
             return
-        console = Console()
+        console = _console()
         if self.live:
             console.clear()
         console.print(_table(self.columns, _rows(body[self.what])))
@@ -154,7 +155,13 @@ def _print_events(page: dict[str, Any], as_json: bool) -> None:
         for event in page["events"]:
             _print_json(event, indent=False)
     elif page["events"]:
-        Console().print(_table(EVENTS, page["events"], header=False))
+        _console().print(_table(EVENTS, page["events"], header=False))
+
+
+def _console() -> Console:
+    """What goes into a pipe or a file has one line a row, whatever its length."""
+    console = Console()
+    return console if console.is_terminal else Console(width=WIDEST)
 
 
 def _print_json(body: Any, indent: bool) -> None:

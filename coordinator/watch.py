@@ -3,6 +3,7 @@ returned as `Probe`s, and comes back as verdicts.
 
     beats --1.3 intervals without one, or its connection broke--> suspect: probe it, and have a peer probe it
     suspect --a heartbeat--> as before            --a probe is answered--> degraded, asked again
+            --1.5 intervals, nobody ever reached it, and its connection broke--> offline
             --both probes fail, and it could be reached before--> offline
             --3 intervals, and no probe says anything--> offline
     offline --a heartbeat--> as before            --10 minutes--> forgotten
@@ -86,11 +87,14 @@ class Watch:
                     yield Probe(worker.worker_id, worker.incarnation, url, why)
 
     def broken(self, worker: Worker, now: Now) -> None:
-        """A connection from it broke: ask at once. One that we cannot reach keeps its time."""
-        if worker.live and worker.reached and worker.suspicion is None:
+        """A connection from it broke, or an edge has lost it: ask at once. Of one that nobody can reach it is a second
+        sign, which shortens the time that its silence is borne."""
+        if worker.live and worker.suspicion is None:
             worker.suspicion = Suspicion(now.monotonic, now.monotonic, broke=True)
             self._ask(worker, worker.suspicion, now)
             self._judge(worker, worker.suspicion, now)
+        elif worker.suspicion is not None and not worker.reached:
+            worker.suspicion.broke = True
 
     def told(self, worker: Worker, direct: Verdict | None, peer: Verdict | None, now: Now) -> None:
         """What a probe brought: our own, or a peer's."""
@@ -137,13 +141,14 @@ class Watch:
     def _judge(self, worker: Worker, suspicion: Suspicion, now: Now) -> None:
         """Decide, or say when to look again."""
         age = self.stalls.elapsed(worker.heard, now.monotonic)
-        dead_at = now.monotonic + liveness.DEAD_AFTER * worker.beat_interval - age
+        patience = liveness.BROKEN_DEAD_AFTER if suspicion.broke and not worker.reached else liveness.DEAD_AFTER
+        dead_at = now.monotonic + patience * worker.beat_interval - age
         evidence = suspicion.evidence(now.monotonic, worker.reached is True)
         fresh = suspicion.broke and age < liveness.SUSPECT_AFTER * worker.beat_interval
         if evidence == "strong" or (evidence == "weak" and not fresh):
             self._die(worker, "no probe reaches it", now, strong=evidence == "strong")
         elif fresh:
-            self._judge_break(worker, suspicion, now)
+            self._judge_break(worker, suspicion, age, now)
         elif self._answers(suspicion, now):
             self._judge_silent_answerer(worker, suspicion, age, now)
         elif now.monotonic >= dead_at:
@@ -153,12 +158,15 @@ class Watch:
             verdict_by = suspicion.asked + liveness.VERDICT_WITHIN
             self.wheel.set(worker, verdict_by if now.monotonic < verdict_by < dead_at else dead_at)
 
-    def _judge_break(self, worker: Worker, suspicion: Suspicion, now: Now) -> None:
-        """A connection that broke is no more than a reason to ask: without bad news it is nothing."""
+    def _judge_break(self, worker: Worker, suspicion: Suspicion, age: float, now: Now) -> None:
+        """A connection that broke is no more than a reason to ask: without bad news it is nothing. Of one that cannot
+        be asked it is remembered until it is heard again."""
         patience_over = now.monotonic >= suspicion.asked + liveness.VERDICT_WITHIN
-        if patience_over or "alive" in (suspicion.direct, suspicion.peer):
+        if "alive" in (suspicion.direct, suspicion.peer) or (patience_over and worker.reached):
             worker.suspicion = None
             self.follow(worker, now)
+        elif not worker.reached:
+            self.wheel.set(worker, now.monotonic + liveness.SUSPECT_AFTER * worker.beat_interval - age)
         else:
             self.wheel.set(worker, suspicion.asked + liveness.VERDICT_WITHIN)
 

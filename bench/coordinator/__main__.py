@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable
 import orjson
 import uvloop
 
+from bench.coordinator import outcomes
 from bench.coordinator.changes import changes
 from bench.coordinator.forgeries import COUNT, forgeries
 from bench.coordinator.heartbeats import heartbeats
@@ -49,6 +50,7 @@ def main() -> int:
         else:
             with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
                 figures = runner.run(_measure(name))
+        outcomes.leave(name, figures)
         sys.stdout.buffer.write(orjson.dumps({"name": name, **figures}, option=orjson.OPT_APPEND_NEWLINE))
         sys.stdout.flush()
     return int(failed)

@@ -33,6 +33,7 @@ async def registrations(target: Coordinator, rate: float = RATE, seconds: float 
     latencies.sort()
     return {
         "registrations": count,
+        "rate": rate,
         "p50_ms": latencies[count // 2] * 1e3,
         "p95_ms": latencies[int(count * 0.95)] * 1e3,
         "p99_ms": latencies[int(count * 0.99)] * 1e3,

@@ -1,8 +1,8 @@
 """How long until a death is seen, in virtual time: the registry as it is shipped, beats with the agent's jitter.
 
 Workers die at any moment between two heartbeats; their machines refuse, or swallow what is sent, or can be
-reached by nobody. A probe of a machine that swallows takes its whole second. Nobody who lives may be called
-dead: `false` counts that."""
+reached by nobody; then a dead process's connection breaks, or nothing says so. A probe of a machine that swallows
+takes its whole second. Nobody who lives may be called dead: `false` counts that."""
 
 import heapq
 import random
@@ -20,9 +20,10 @@ GONE_FOR = 40.0
 INTERVAL = 5.0
 
 
-def measure(path: Verdict | None, deaths: int = DEATHS) -> dict[str, float]:
-    """`path`: what a probe meets at a dead worker's; None: no probe ever reached it."""
-    world = _World(path)
+def measure(path: Verdict | None, deaths: int = DEATHS, *, breaks: bool = False) -> dict[str, float]:
+    """`path`: what a probe meets at a dead worker's; None: no probe ever reached it. `breaks`: its connection does, and
+    so do those of workers that live, now and then."""
+    world = _World(path, breaks)
     while len(world.delays) < deaths:
         world.step()
     centiles = quantiles(world.delays, n=100)
@@ -38,7 +39,8 @@ def measure(path: Verdict | None, deaths: int = DEATHS) -> dict[str, float]:
 class _World:
     """Somebody dies every second or so, and comes back when `GONE_FOR` is over."""
 
-    def __init__(self, path: Verdict | None) -> None:
+    def __init__(self, path: Verdict | None, breaks: bool) -> None:
+        self._breaks = breaks
         self.delays: list[float] = []
         self.false = 0
         self._path, self._random, self._now = path, random.Random(2), 0.0
@@ -56,7 +58,11 @@ class _World:
         self._now = round(self._now + TICK, 3)
         self._beat()
         if self._now >= self._next_death:
-            self._dead.setdefault(f"w{self._random.randrange(FLEET)}", self._next_death)
+            name = f"w{self._random.randrange(FLEET)}"
+            self._dead.setdefault(name, self._next_death)
+            if self._breaks:
+                self._registry.broken(name, at(self._now))
+                self._registry.broken(f"w{self._random.randrange(FLEET)}", at(self._now))
             self._next_death += self._random.uniform(0.5, 1.5)
         self._registry.advance(at(self._now))
         self._probe()

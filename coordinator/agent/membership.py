@@ -198,11 +198,17 @@ class Membership:
     def _note_failure(self, what: str, error: CoordinatorError) -> None:
         """The first of a row is worth a line, or each if it is an answer: then somebody must change something."""
         if not self._away or error.status is not None:
-            hint = ": API_KEY is missing or wrong" if error.status in (401, 403) else ""
-            log.warning(what + hint, reason=error.message)
+            log.warning(what + hint_of(error), reason=error.message)
         self._away = True
 
     def _note_success(self) -> None:
         if self._away:
             log.info("the coordinator answers again", at=self._client.url)
         self._away = False
+
+
+def hint_of(error: CoordinatorError) -> str:
+    """What to change. Of 401 and 403 only some are the join secret's: others say that the worker_id is another's, that
+    the key was revoked, that this coordinator takes nobody from here; those speak for themselves."""
+    of_key = error.status in (401, 403) and "api key" in error.message.lower()
+    return ": API_KEY is missing or wrong" if of_key else ""

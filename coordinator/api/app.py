@@ -7,7 +7,22 @@ from typing import Final
 
 from aiohttp import web
 
-from coordinator.api import admin, dialback, export, feed, health, legacy, openapi, operators, probes, workers
+from coordinator.api import (
+    admin,
+    cors,
+    dialback,
+    export,
+    feed,
+    health,
+    keyvalues,
+    legacy,
+    login,
+    openapi,
+    operators,
+    probes,
+    users,
+    workers,
+)
 from coordinator.api.bodies import MAX_BODY
 from coordinator.api.middleware import authorize_writes, problems, request_id
 from coordinator.api.state import STATE, State
@@ -16,15 +31,20 @@ from coordinator.federation import routes as federation
 log = logging.getLogger(__name__)
 
 SWEEP_INTERVAL: Final = 10.0
+MODULES: Final = (
+    *(federation, workers, dialback, admin, feed, operators, export),
+    *(legacy, login, keyvalues, users, health, probes, openapi),
+)
 
 
 def build_app(state: State) -> web.Application:
     app = web.Application(
-        middlewares=[request_id, problems, authorize_writes],
+        middlewares=[problems, cors.preflights, authorize_writes],
         client_max_size=MAX_BODY,
     )
     app[STATE] = state
-    for module in (federation, workers, dialback, admin, feed, operators, export, legacy, health, probes, openapi):
+    app.on_response_prepare.extend([request_id, cors.let_read])
+    for module in MODULES:
         app.add_routes(module.routes)
     app[openapi.DOCUMENT] = openapi.document(app)
     app.cleanup_ctx.append(_sweeping)

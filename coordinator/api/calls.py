@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from http import HTTPStatus
 from ipaddress import ip_address
 from typing import Final, Protocol
@@ -52,7 +53,7 @@ class Problem(Exception):
     """Raised by a handler: answered as a problem document (RFC 9457) with this status and detail. `more` are members
     that old clients read."""
 
-    def __init__(self, status: int, detail: str, headers: Mapping[str, str] | None = None, **more: str | int) -> None:
+    def __init__(self, status: int, detail: str, headers: Mapping[str, str] | None = None, **more: object) -> None:
         super().__init__(detail)
         self.status, self.detail, self.headers, self.more = status, detail, headers, more
 
@@ -71,6 +72,7 @@ def came_directly(headers: Headers) -> bool:
     return not any(name in headers for name in FROM_ELSEWHERE)
 
 
+@lru_cache(maxsize=4096)  # asked several times a registration, of few addresses
 def is_loopback(address: str) -> bool:
     if address == "127.0.0.1":
         return True

@@ -19,11 +19,14 @@ import orjson
 from aiohttp import hdrs, web
 
 from coordinator.api.answers import fail, json_answer
+from coordinator.api.bodies import call_of
 from coordinator.api.describe import described
 from coordinator.api.state import STATE, State
 from coordinator.events import Event, EventLog
 
 MOST_WATCHERS: Final = 1000  # edges, dashboards and terminals; some 20 KB each
+MOST_OF_ADDRESS: Final = 100  # a site's edges, or what comes through one edge; this machine's own are not counted
+LOOK: Final = 5.0  # seconds between two looks whether the asker is still there
 LONGEST_WAIT: Final = 60.0  # less than what proxies between us take for a dead connection
 MOST_EVENTS: Final = 1000  # of one answer: 150 KB; the next question brings the rest
 ALIVE_EVERY: Final = 15.0  # seconds between comments on a stream that rests
@@ -44,28 +47,44 @@ routes = web.RouteTableDef()
 )
 async def events(request: web.Request) -> web.StreamResponse:
     state = request.app[STATE]
-    if len(state.watchers) >= MOST_WATCHERS:
-        fail(503, "too many readers wait for changes", {"Retry-After": "5"})
+    _check_room(state, request)
     routing = request.query.get("routing") == "true"
     if "text/event-stream" in request.headers.get(hdrs.ACCEPT, ""):
         return await _stream(request, state, routing)
     after, wait = request.query.get("after"), _wait(request)
     if after is None:
         return json_answer(_page(state.registry.events, state.registry.events.mark, routing))
-    return json_answer(await _poll(state, after, wait, routing))
+    return json_answer(await _poll(request, state, after, wait, routing))
 
 
-async def _poll(state: State, after: str, wait: float, routing: bool) -> dict[str, Any]:
+def _check_room(state: State, request: web.Request) -> None:
+    if len(state.watchers) >= MOST_WATCHERS:
+        fail(503, "too many readers wait for changes", {"Retry-After": "5"})
+    call = call_of(request)
+    if not call.caller.loopback and state.watchers_of[call.peer] >= MOST_OF_ADDRESS:
+        fail(429, "too many readers of this address wait for changes", {"Retry-After": "5"})
+
+
+async def _poll(request: web.Request, state: State, after: str, wait: float, routing: bool) -> dict[str, Any]:
     log = state.registry.events
     page = _page(log, after, routing)
-    async with _watching(state) as changed:
+    async with _watching(state, request) as changed:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(wait):
-                while not (page["events"] or page["reset"] or state.draining):
-                    await changed.wait()
-                    changed.clear()
+                while not (page["events"] or page["reset"] or state.draining or request.transport is None):
+                    await _changes(changed, LOOK)
                     page = _page(log, page["mark"], routing)
     return page
+
+
+async def _changes(changed: asyncio.Event, within: float) -> bool:
+    """Whether something has changed, in this time."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(within):
+            await changed.wait()
+    news = changed.is_set()
+    changed.clear()
+    return news
 
 
 async def _stream(request: web.Request, state: State, routing: bool) -> web.StreamResponse:
@@ -74,7 +93,17 @@ async def _stream(request: web.Request, state: State, routing: bool) -> web.Stre
     headers = {"Content-Type": "text/event-stream", "Cache-Control": "no-store", "X-Accel-Buffering": "no"}
     response = web.StreamResponse(headers=headers)
     await response.prepare(request)
-    async with _watching(state) as changed:
+    try:
+        await _follow(request, response, state, mark, routing)
+    except OSError:  # TimeoutError too: who does not read is let go, and resumes where it was
+        if request.transport is not None:
+            request.transport.abort()
+    return response
+
+
+async def _follow(request: web.Request, response: web.StreamResponse, state: State, mark: str, routing: bool) -> None:
+    log = state.registry.events
+    async with _watching(state, request) as changed:
         await _write(response, f"retry: 1000\nid: {log.mark if log.since(mark) is None else mark}\n: here\n\n".encode())
         while not state.draining:
             page = _page(log, mark, routing)
@@ -82,18 +111,13 @@ async def _stream(request: web.Request, state: State, routing: bool) -> web.Stre
             if page["reset"] or page["events"]:
                 await _write(response, _frames(log, page))
                 continue
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(ALIVE_EVERY):
-                    await changed.wait()
-            await _write(response, b"" if changed.is_set() else b": alive\n\n")
-            changed.clear()
-    return response
+            if not await _changes(changed, ALIVE_EVERY):
+                await _write(response, b": alive\n\n")
 
 
 async def _write(response: web.StreamResponse, data: bytes) -> None:
     async with asyncio.timeout(WRITE_TIMEOUT):
-        if data:
-            await response.write(data)
+        await response.write(data)
 
 
 def _frames(log: EventLog, page: dict[str, Any]) -> bytes:
@@ -138,12 +162,16 @@ def _wait(request: web.Request) -> float:
 
 
 @asynccontextmanager
-async def _watching(state: State) -> AsyncIterator[asyncio.Event]:
-    changed = asyncio.Event()
+async def _watching(state: State, request: web.Request) -> AsyncIterator[asyncio.Event]:
+    changed, peer = asyncio.Event(), call_of(request).peer
     state.watchers.add(changed)
+    state.watchers_of[peer] += 1
     cancel = state.registry.events.listen(changed.set)
     try:
         yield changed
     finally:
         cancel()
         state.watchers.discard(changed)
+        state.watchers_of[peer] -= 1
+        if not state.watchers_of[peer]:
+            del state.watchers_of[peer]

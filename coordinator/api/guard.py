@@ -29,13 +29,35 @@ def check_key(state: State, call: Call) -> None:
 
 
 def check_operator(state: State, call: Call) -> None:
-    """What an operator may: with a key of its own where one is set, else from the coordinator's own machine."""
+    """What an operator may: with a key of its own where one is set, or the token that it got for it, else from the
+    coordinator's own machine."""
     if state.admin_key is not None:
+        if state.logins.whose(presented_key(call.headers) or "", state.clock().wall.timestamp()) is not None:
+            return
         _compare(call.headers, state.admin_key, "the operator's key")
         return
     if not call.caller.loopback:
         fail(403, "operators work on the coordinator's own machine, or with COORDINATOR_ADMIN_KEY")
     check_key(state, call)
+
+
+def check_user(state: State, call: Call) -> None:
+    """Whose requests are passed on to workers: whom the operator said, and who shows the join secret."""
+    if state.serves_users(call.caller):
+        return
+    if state.api_key is None:
+        fail(403, "users are served through an edge: COORDINATOR_USERS says from where they may ask here")
+    _compare(call.headers, state.api_key, "an API key")
+
+
+def is_secret(state: State, name: str, value: str) -> bool:
+    """Of a field: whether it shows a key of ours, which is for nobody else."""
+    if name not in ("x-api-key", "api-key", "authorization"):
+        return False
+    shown = (presented_key({name: value}) or "").encode(errors="surrogateescape")
+    if state.logins.whose(shown.decode(errors="replace"), state.clock().wall.timestamp()) is not None:
+        return True
+    return any(key is not None and hmac.compare_digest(shown, key.encode()) for key in (state.api_key, state.admin_key))
 
 
 def is_operator(state: State, call: Call) -> bool:
@@ -68,6 +90,17 @@ def check_rate(state: State, call: Call) -> None:
     if not call.caller.loopback:
         _spend(state.limits.of_address, call.peer, now, "this address")
     _spend(state.limits.of_all, "", now, "all together", status=503)
+
+
+def check_login_rate(state: State, call: Call) -> None:
+    """Of passwords and tokens: guessing one takes longer than the universe is old, and nobody is kept busy by it."""
+    now = state.clock().monotonic
+    _spend(state.limits.of_guesser, call.peer, now, "this address")
+    _spend(state.limits.of_guessers, "", now, "all together", status=503)
+
+
+def check_key_value_rate(state: State, call: Call) -> None:
+    _spend(state.limits.of_key_values, call.peer, state.clock().monotonic, "this address")
 
 
 def check_worker_rate(state: State, worker_id: str, now: float) -> None:

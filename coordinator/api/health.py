@@ -75,8 +75,11 @@ class _Numbers(Collector):
         yield _gauge("coordinator_sessions", "Workers that sign", len(self._state.gate.sessions))
         yield _gauge("coordinator_revoked_keys", "Keys that are good no more", len(self._state.gate.revoked))
         yield CounterMetricFamily("coordinator_events", "Changes of the fleet", value=registry.events.revision)
-        for name in ("registrations", "signed_registrations", "heartbeats", "unregistrations"):
+        for name in ("registrations", "signed_registrations", "heartbeats", "unregistrations", "relayed"):
             yield CounterMetricFamily(f"coordinator_{name}", f"Successful {name}", value=self._state.counts[name])
+        yield _gauge("coordinator_values", "Small values that machines left", len(self._state.keys))
+        failed = self._state.counts["failed_logins"]
+        yield CounterMetricFamily("coordinator_failed_logins", "Log-ins with a wrong password", value=failed)
         refused = self._state.counts["refused"]
         yield CounterMetricFamily(
             "coordinator_refused", "Requests without the right, or too many of them", value=refused

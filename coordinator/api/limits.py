@@ -36,8 +36,11 @@ class Rate:
 @dataclass(slots=True)
 class Limits:
     """Of what agents may do. A worker beats five times a second at most; an address may be a site with a hundred
-    machines that all start at once; this machine's own programs are not counted by address."""
+    machines that all start at once; this machine's own programs are not counted by address. Guessers log in."""
 
     of_worker: Rate = field(default_factory=lambda: Rate(10.0, 50))
     of_address: Rate = field(default_factory=lambda: Rate(20.0, 400))
     of_all: Rate = field(default_factory=lambda: Rate(2500.0, 5000))
+    of_guesser: Rate = field(default_factory=lambda: Rate(1.0, 10))
+    of_guessers: Rate = field(default_factory=lambda: Rate(20.0, 100))
+    of_key_values: Rate = field(default_factory=lambda: Rate(10.0, 100))

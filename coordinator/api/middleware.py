@@ -1,4 +1,4 @@
-"""What every request passes, outermost first: its id, errors as problems, the right to write."""
+"""What every request passes: errors as problems, the right to write; and its id on every answer."""
 
 import logging
 import re
@@ -22,13 +22,10 @@ _READING: Final = (hdrs.METH_GET, hdrs.METH_HEAD, hdrs.METH_OPTIONS)
 GUARDED: Final = "__guards_itself__"
 
 
-@web.middleware
-async def request_id(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """The sender's id, if it is fit for a log, else a new one; on the answer in any case."""
-    response = await handler(request)
+async def request_id(request: web.Request, response: web.StreamResponse) -> None:
+    """The sender's id, if it is fit for a log, else a new one; on every answer as its head is made, streams too."""
     response.headers[hdrs.SERVER] = "coordinator"  # not which Python and which library
     response.headers[REQUEST_ID] = request_id_for(request.headers.get(REQUEST_ID, ""))
-    return response
 
 
 def request_id_for(given: str) -> str:

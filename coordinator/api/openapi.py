@@ -17,6 +17,7 @@ routes = web.RouteTableDef()
 DOCUMENT: Final = web.AppKey("openapi", bytes)
 
 _PLACE: Final = re.compile(r"\{([a-z_]+)\}")
+_TEXT: Final = {"type": "string"}
 _PROBLEM: Final = {
     "type": "object",
     "required": ["title", "status", "detail"],
@@ -82,22 +83,24 @@ def _routes(app: web.Application) -> Iterator[tuple[str, str, object]]:
 
 def _operation(path: str, method: str, about: Described) -> dict[str, Any]:
     name = re.sub(r"[^a-z0-9]+", "_", f"{method} {path}".lower()).strip("_")
-    places = [_parameter(place, "path", {"type": "string"}, True) for place in _PLACE.findall(path)]
+    places = [_parameter(key, "path", about.places.get(key, _TEXT), True) for key in _PLACE.findall(path)]
     query = [_parameter(key, "query", schema, False) for key, schema in about.query.items()]
     problem = {"description": "A problem", "content": {"application/problem+json": {"schema": _ref("Problem")}}}
+    good = {HTTPStatus.OK, HTTPStatus.CREATED} if about.creates else {HTTPStatus.OK}
+    content = {about.content: {"schema": _schema(about.answer)}}
     operation: dict[str, Any] = {
         "operationId": name,
         "summary": about.summary,
         "parameters": places + query,
         "responses": {
-            "200": {"description": HTTPStatus.OK.phrase, "content": {about.content: {"schema": _schema(about.answer)}}},
+            **{str(status.value): {"description": status.phrase, "content": content} for status in sorted(good)},
             "default": problem,
         },
         "security": _WHO[about.who],
     }
     if about.body is not None:
-        content = {"application/json": {"schema": _ref(about.body.__name__)}}
-        operation["requestBody"] = {"required": True, "content": content}
+        taken = {"application/json": {"schema": _ref(about.body.__name__)}}
+        operation["requestBody"] = {"required": True, "content": taken}
     return operation
 
 

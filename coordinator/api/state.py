@@ -15,6 +15,8 @@ from coordinator.api.calls import Reply
 from coordinator.api.jobs import Jobs
 from coordinator.api.limits import Limits
 from coordinator.identity.gate import Caller, Gate
+from coordinator.identity.logins import Logins
+from coordinator.keyvalues import KeyValues
 from coordinator.registry import Now, Registry, Worker
 from edgeproxy.cluster.messages import Registration
 
@@ -44,20 +46,26 @@ class Federation(Protocol):
 @dataclass(slots=True)
 class State:
     """`api_key` None: only loopback may write, unless `open` says that anybody may. `admin_key` None: operators
-    work over loopback. `unsigned`: whose programs need not sign; None: this machine's, or anybody's if `open`."""
+    work over loopback. `unsigned`: whose programs need not sign; `users`: whose requests are passed on to workers;
+    None: this machine's, or anybody's if `open`."""
 
     registry: Registry
     api_key: str | None = None
     admin_key: str | None = None
     open: bool = False
     unsigned: Callable[[Caller], bool] | None = None
+    users: Callable[[Caller], bool] | None = None
     gate: Gate = field(default_factory=Gate)
     limits: Limits = field(default_factory=Limits)
     jobs: Jobs = field(default_factory=Jobs)
     federation: Federation | None = None
+    logins: Logins = field(default_factory=Logins)
+    keys: KeyValues = field(default_factory=KeyValues)
+    cors_origins: frozenset[str] = frozenset()
     clock: Callable[[], Now] = now
     draining: bool = False
     watchers: set[asyncio.Event] = field(default_factory=set)
+    watchers_of: Counter[str] = field(default_factory=Counter)
     answers: dict[tuple[tuple[str, ...], float], Reply] = field(default_factory=dict)
     counts: Counter[str] = field(default_factory=Counter)
 
@@ -66,6 +74,9 @@ class State:
 
     def _accepts_unsigned(self, caller: Caller) -> bool:
         return self.open or caller.loopback if self.unsigned is None else self.unsigned(caller)
+
+    def serves_users(self, caller: Caller) -> bool:
+        return self.open or caller.loopback if self.users is None else self.users(caller)
 
     def wake_watchers(self) -> None:
         """We leave: who waits for changes is answered now."""

@@ -96,8 +96,7 @@ async def workers(request: web.Request) -> web.Response:
     if state.federation is not None:
         records += state.federation.elsewhere(at)
     settled = state.settled(at)
-    partial = not settled or not records  # so do edges take it: they keep those whom they knew
-    gone = sorted(state.registry.events.gone() - {record["worker_id"] for record in records}) if partial else []
+    gone = state.registry.gone(at)
     etag = _etag(records, settled, gone)
     headers = {"ETag": etag, "Cache-Control": "no-cache"}
     if etag in _named_etags(request):

@@ -293,13 +293,14 @@ class WorkerRecord(Message):
 
 class WorkerList(Message):
     """GET /api/coordinator/workers. `services` are the names in the coordinator's catalogue,
-    `settled` is false while it is too young to know every worker (None: it does not say); `gone` are then, and
-    when the list is empty, those that it knows to have left. `etag` is from the head."""
+    `settled` is false while it is too young to know every worker (None: it does not say); `gone` are those of whom it
+    knows even then that they are no more,
+    `etag` is from the head."""
 
     workers: Annotated[list[WorkerRecord], _valid_only(WorkerRecord, MAX_WORKERS)]
     services: Annotated[list[ServiceName], Field(max_length=4096)] = []
     settled: bool | None = None
-    gone: Annotated[list[WorkerId], _or_default([]), Field(max_length=MAX_WORKERS)] = []
+    gone: Annotated[list[WorkerId], Field(max_length=MAX_WORKERS)] = []
     etag: str | None = None
 
 

@@ -1,9 +1,9 @@
 """The worker list from the coordinator: cached, refreshed in the background, served stale while it is away.
 
 A coordinator with its registry in memory knows nobody after a restart; workers come back one by one within a heartbeat
-or two. Such a list is *partial*: it says so (`settled: false`), or is empty. Then workers that
-were listed less than `ttl` ago stay beside it; health checks drop those that are really gone. A full list replaces
-everything at once.
+or two. Such a list is *partial*: it says so (`settled: false`), or is empty. Then workers that were listed less than
+`ttl` ago stay beside it, but those of whom it knows that they are gone; health checks drop others that are. A full list
+replaces everything at once.
 """
 
 import asyncio
@@ -121,8 +121,8 @@ class CoordinatorSource:
         now = monotonic()
         fresh = {worker.worker_id: (worker, now + self._ttl) for worker in listed.workers}
         if listed.settled is False or not listed.workers:
-            without = {*fresh, *listed.gone}
-            held = {name: kept for name, kept in self._remembered.items() if name not in without and now < kept[1]}
+            known = fresh.keys() | set(listed.gone)
+            held = {name: kept for name, kept in self._remembered.items() if name not in known and now < kept[1]}
             fresh.update(itertools.islice(held.items(), max(0, MAX_WORKERS - len(fresh))))
         self._remembered = fresh
         return listed.model_copy(update={"workers": [worker for worker, _ in fresh.values()]})

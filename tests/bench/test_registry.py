@@ -7,9 +7,12 @@ import pytest
 from bench.registry import assignment, deaths, memory, quiet
 
 
-@pytest.mark.parametrize(("path", "most"), [("refused", 7.0), ("silent", 8.0), (None, 15.5)])
-def test_deaths_are_seen_and_nobody_who_lives_is_called_dead(path: Any, most: float) -> None:
-    found = deaths.measure(path, 40)
+@pytest.mark.parametrize(
+    ("path", "breaks", "most"),
+    [("refused", False, 7.0), ("silent", False, 8.0), (None, True, 8.0), (None, False, 15.5)],
+)
+def test_deaths_are_seen_and_nobody_who_lives_is_called_dead(path: Any, breaks: bool, most: float) -> None:
+    found = deaths.measure(path, 40, breaks=breaks)
     assert found["deaths"] >= 40
     assert found["false"] == 0
     assert found["p50"] <= found["worst"] <= most  # virtual time: not a speed of this machine

@@ -2,7 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from coordinator.settings import CoordinatorSettings, ReaderSettings, variables_help
+from coordinator.identity.gate import Caller
+from coordinator.settings import CoordinatorSettings, ReaderSettings, callers_from, variables_help
 from edgeproxy.runtime.environment import ConfigurationError, load, reveal
 
 
@@ -53,3 +54,31 @@ def test_help_has_every_variable_with_its_default() -> None:
         assert f"{variable}: " in text
     assert "(default 0.0.0.0)" in text
     assert "(default 8080)" in text
+
+
+HERE, LAN, WORLD = Caller("127.0.0.1", True), Caller("10.1.2.3", False), Caller("203.0.113.9", False)
+PROXIED = Caller("10.1.2.3", False, direct=False)
+MAPPED = Caller("::ffff:10.1.2.3", False)
+
+
+@pytest.mark.parametrize(
+    ("places", "accepted"),
+    [
+        (("loopback",), {HERE}),
+        (("anywhere",), {HERE, LAN, WORLD, PROXIED, MAPPED}),
+        (("nowhere",), set()),
+        (("10.0.0.0/8",), {LAN, MAPPED}),  # not what a proxy there passes on
+        (("loopback", "10.0.0.0/8", "2001:db8::/32"), {HERE, LAN, MAPPED}),
+        (("127.0.0.0/8",), {HERE}),
+    ],
+)
+def test_from_where_a_caller_may_ask(places: tuple[str, ...], accepted: set[Caller]) -> None:
+    accepts = callers_from(places)
+    assert {caller for caller in (HERE, LAN, WORLD, PROXIED, MAPPED) if accepts(caller)} == accepted
+    assert not accepts(Caller("", False)) or "anywhere" in places  # a Unix socket has no address
+
+
+def test_a_place_that_is_none_is_named() -> None:
+    with pytest.raises(ConfigurationError, match="COORDINATOR_USERS"):
+        settings(API_KEY="k", COORDINATOR_USERS="loopback,here")
+    assert settings(API_KEY="k").serves_users is None

@@ -104,3 +104,15 @@ def test_nothing_but_printable_characters_reaches_the_terminal(capsys: pytest.Ca
 def test_nobody_there(capsys: pytest.CaptureFixture[str]) -> None:
     assert show("gaps", GAPS, "http://127.0.0.1:1", as_json=False) == 1
     assert capsys.readouterr().err == "error: http://127.0.0.1:1 cannot be asked: Connection refused\n"
+
+
+def test_a_pipe_gets_one_line_a_row(state: State, capsys: pytest.CaptureFixture[str]) -> None:
+    name = "worker-" + "x" * 150
+    body = {"worker_id": name, "tunnel_url": "http://s:8000", "capabilities": {"worker_type": "storage"}}
+    state.registry.register(Registration.model_validate(body), state.clock())
+    with serving(lambda: build_app(state)) as url:
+        assert show("workers", WORKERS, url, as_json=False) == 0
+    head, row = capsys.readouterr().out.rstrip("\n").split("\n")
+    assert head.startswith("worker")
+    assert name in row
+    assert "chromadb, redis, postgres, minio, neo4j" in row

@@ -1,6 +1,9 @@
 """The change feed: at once, later, resumed, lost; and that it ends."""
 
 import asyncio
+import contextlib
+import logging
+import socket
 from typing import Any
 
 import orjson
@@ -112,3 +115,64 @@ async def test_who_waits_is_answered_when_we_leave(client: TestClient, state: St
 async def test_readers_have_a_number(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(feed, "MOST_WATCHERS", 0)
     await poll(client, "", 503)
+
+
+async def test_readers_of_one_address_have_a_number(
+    client: TestClient, state: State, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(feed, "MOST_OF_ADDRESS", 2)
+    mark = (await poll(client))["mark"]
+    through_a_proxy = {"Via": "1.1 edge"}
+    question = f"/v1/events?after={mark}&wait=30"
+    async with asyncio.TaskGroup() as group:
+        waiting = [group.create_task(client.get(question, headers=through_a_proxy)) for _ in range(2)]
+        while len(state.watchers) < 2:
+            await asyncio.sleep(0.001)
+        async with client.get(question, headers=through_a_proxy) as response:
+            assert (response.status, response.headers["Retry-After"]) == (429, "5")
+        waiting.append(group.create_task(client.get(question)))  # a program of this machine itself
+        while len(state.watchers) < 3:
+            await asyncio.sleep(0.001)
+        join(state, "a")
+        for task in waiting:
+            assert (await task).status == 200
+            (await task).release()
+    assert state.watchers_of == {}
+
+
+async def test_who_does_not_read_is_let_go_and_resumes(
+    client: TestClient, state: State, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(feed, "WRITE_TIMEOUT", 0.05)
+    slow = socket.socket()
+    slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    slow.setblocking(False)
+    loop = asyncio.get_running_loop()
+    await loop.sock_connect(slow, ("127.0.0.1", client.port))
+    await loop.sock_sendall(slow, b"GET /v1/events HTTP/1.1\r\nHost: h\r\nAccept: text/event-stream\r\n\r\n")
+    while not state.watchers:
+        await asyncio.sleep(0.001)
+    mark = state.registry.events.mark
+    async with asyncio.timeout(20):
+        while state.watchers:  # what it does not take is not kept for it
+            state.registry.events.add("load", state.clock().wall, "w", "healthy", "x" * 10_000)
+            await asyncio.sleep(0)
+    with slow, contextlib.suppress(ConnectionResetError):
+        while await loop.sock_recv(slow, 1 << 16):
+            pass
+    assert [record for record in caplog.records if record.levelno >= logging.ERROR] == []
+    page = await poll(client, f"?after={mark}")
+    assert page["reset"] or page["events"][0]["revision"] == 1
+
+
+async def test_who_has_left_waits_no_more(client: TestClient, state: State, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(feed, "LOOK", 0.01)
+    mark = (await poll(client))["mark"]
+    _, writer = await asyncio.open_connection("127.0.0.1", client.port)
+    writer.write(f"GET /v1/events?after={mark}&wait=60 HTTP/1.1\r\nHost: h\r\n\r\n".encode())
+    while not state.watchers:
+        await asyncio.sleep(0.001)
+    writer.close()
+    async with asyncio.timeout(20):
+        while state.watchers:
+            await asyncio.sleep(0.001)
