@@ -23,7 +23,7 @@ cdef class Guard:
     cdef Bans _bans
     cdef Leases _shared
     cdef bytes _loop
-    cdef public bytes loop_line
+    cdef public bytes loop_line, pseudonym
     cdef public Rules rules
     cdef public Sources sources
     cdef public object tokens

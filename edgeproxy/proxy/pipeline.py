@@ -48,6 +48,7 @@ class Guard:
         "_shared",
         "callers",
         "loop_line",
+        "pseudonym",
         "rules",
         "shed",
         "sources",
@@ -77,8 +78,9 @@ class Guard:
         self.tokens = tokens
         self.shed = shed or Shed()
         self.callers: dict[str, int] = callers if callers is not None else {}
-        self._loop = f'id="{instance}"'.encode("ascii") if instance else b""
-        self.loop_line = b"CDN-Loop: edgeproxy; " + self._loop + b"\r\n" if instance else b""
+        self._loop = instance.encode("ascii")
+        self.loop_line = b'CDN-Loop: edgeproxy; id="%b"\r\n' % self._loop if instance else b""
+        self.pseudonym = b"edgeproxy-" + self._loop if instance else b"edgeproxy"
 
     def judge(self, exchange: Exchange, table: Table) -> Fault | None:
         """Why the request goes no further, or None."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import socket
-import time
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -15,42 +14,10 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.e2e.processes import Backend, Proxy
+from tests.e2e.guarded import Start, eventually, get, metric, raw
+from tests.e2e.processes import Proxy
 
 KEY = "k-4f1d9a7be2c84f55"
-Start = Callable[..., Any]
-
-
-@pytest.fixture
-def edge(backend: Callable[..., Backend], proxy: Callable[..., Proxy]) -> Start:
-    def start(**variables: str) -> Proxy:
-        return proxy("serve", EDGEPROXY_UPSTREAMS=backend().url, **variables)
-
-    return start
-
-
-def get(edge: Proxy, path: str = "/who", **fields: str) -> httpx.Response:
-    return httpx.get(edge.url + path, headers={name.replace("_", "-"): value for name, value in fields.items()})
-
-
-def raw(edge: Proxy, data: bytes) -> bytes:
-    """What comes back on a connection of its own, until it ends: by a reset even before anything was sent, where
-    the client is not wanted."""
-    answer = b""
-    try:
-        with socket.create_connection(("127.0.0.1", edge.port), timeout=10) as sock:
-            sock.sendall(data)
-            while piece := sock.recv(65536):
-                answer += piece
-    except ConnectionError:
-        pass
-    return answer
-
-
-def metric(edge: Proxy, line: str) -> float:
-    page = httpx.get(f"{edge.admin_url}/metrics").text
-    found = [each for each in page.splitlines() if each.startswith(line)]
-    return float(found[0].rpartition(" ")[2]) if found else 0.0
 
 
 # Keys.
@@ -102,13 +69,6 @@ def test_named_keys_have_scopes_and_an_end_and_change_without_a_restart(edge: St
     assert get(served, X_API_Key="bob").status_code == 200
     eventually(lambda: '"enduser.id":"bob"' in served.output())
     eventually(lambda: metric(served, 'edgeproxy_caller_requests_total{caller="bob"}') >= 2)
-
-
-def eventually(holds: Callable[[], bool], seconds: float = 10.0) -> None:
-    end = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < end, "it never came true"
-        time.sleep(0.05)
 
 
 # Limits.
