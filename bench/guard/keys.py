@@ -36,7 +36,13 @@ def measure() -> list[Line]:
             "guard-keys",
         ),
         Line("a look-up of a new key, table half empty", f"{empty:.0f} ns"),
-        Line("a look-up after 1,000,000 keys", f"{full:.0f} ns", f"{full / empty:.2f} x", full <= MOST_GROWTH * empty, "guard-keys"),
+        Line(
+            "a look-up after 1,000,000 keys",
+            f"{full:.0f} ns",
+            f"{full / empty:.2f} x",
+            full <= MOST_GROWTH * empty,
+            "guard-keys",
+        ),
     ]
 
 
