@@ -33,12 +33,13 @@ from edgeproxy.net.certificates import Pair, PairFiles, PairWatch
 from edgeproxy.net.client import ClientConnection
 from edgeproxy.net.dial import NetworkDialer
 from edgeproxy.net.edge import Edge
+from edgeproxy.net.handshaking import Handshaking
 from edgeproxy.net.reverse import Reception
 from edgeproxy.net.tls import ServerTls
 from edgeproxy.policy.affinity import session_reader
 from edgeproxy.policy.balance.choice import Balancing
 from edgeproxy.policy.reach import OPERATOR
-from edgeproxy.protection import Protection, new_door, new_memory, new_reach, read_policy
+from edgeproxy.protection import Protection, new_door, new_memory, new_reach, presence_of, read_policy
 from edgeproxy.proxy.observe import Observer
 from edgeproxy.proxy.table import Table
 from edgeproxy.routes import COORDINATOR, Routes
@@ -128,6 +129,8 @@ class Host:
         )
         self._source: CoordinatorSource | None = None
         self._sightings = Sightings()
+        self._policy: PolicyWatch | None = None
+        self._presence = presence_of(program.memory, settings) if program.memory is not None else None
 
     async def run(self, admin_socket: Any) -> int:
         async with AsyncExitStack() as stack:
@@ -139,7 +142,8 @@ class Host:
                 self._use(self._certificates.pair)
                 background.start(self._certificates.run(self._use))
             if self._settings.policy is not None:
-                background.start(PolicyWatch(self._settings.policy, self._supervisor.broadcast).run())
+                self._policy = PolicyWatch(self._settings.policy, self._supervisor.broadcast)
+                background.start(self._policy.run())
             if not self._settings.upstreams:
                 client = await self._new_client(stack)
                 background.start(self._new_source(client).run())
@@ -178,6 +182,8 @@ class Host:
         return self._source
 
     def _ended(self, pid: int) -> None:
+        if self._presence is not None:
+            self._presence.ended(pid)
         self._counts.ended(pid)
         self._sightings.ended(pid)
 
@@ -241,6 +247,8 @@ class Host:
             self._health.probe_soon(message["worker"])
             if self._source is not None:
                 self._source.poke()
+        elif message["type"] == "key_missed" and self._policy is not None:
+            self._policy.key_missed()
 
 
 class _Background:
@@ -277,11 +285,12 @@ async def serve(child: Child, settings: ProxySettings) -> None:
     tls = ServerTls(counters) if settings.tls_files else None
     observer = Observer(counters, access_log, Clock(monotonic))
     store = _shared_store(settings, counters)
-    protection = Protection(settings, inherited_memory(), counters, store.leases if store else None)
+    memory = inherited_memory()
+    protection = Protection(settings, memory, counters, store.leases if store else None, child.send)
     routes.policies = protection.policies
     snapshot = _first_snapshot(settings)
     table = _build_table(routes, settings, snapshot)
-    door = new_door(settings, counters)
+    door = new_door(settings, counters, memory)
     cache = _new_cache(settings, counters)
     edge = Edge(loop, table, settings.limits, observer, dialer, report, tls, cache, protection.build, door)
     dialer.edge = edge
@@ -311,7 +320,8 @@ async def serve(child: Child, settings: ProxySettings) -> None:
     child.on_message = on_message
     trusted = [network(text) for text in settings.trusted_proxies]
     options = await tls.server_options(settings.limits) if tls else {}
-    accepting = Accepting(loop, lambda: ClientConnection(edge, trusted), child.sockets, options)
+    door_keeper = Handshaking if tls else Accepting
+    accepting = door_keeper(loop, lambda: ClientConnection(edge, trusted), child.sockets, options)
     await accepting.begin()
     door.shut, door.open = accepting.pause, accepting.resume
     child.ready()
@@ -390,7 +400,7 @@ async def _send_counters(child: Child, counters: Counters, routes: Routes) -> No
         child.send({"type": "seen", "workers": routes.seen()})
 
 
-async def _drain(edge: Edge, accepting: Accepting, seconds: float) -> None:
+async def _drain(edge: Edge, accepting: Accepting | Handshaking, seconds: float) -> None:
     """Stop accepting; connections at rest end now, those at work with their exchange or at the deadline."""
     edge.draining = True
     edge.door.open = edge.door.shut = accepting.pause

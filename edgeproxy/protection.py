@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import resource
 import socket
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from hashlib import blake2b, sha256
 from typing import Any
@@ -22,6 +22,7 @@ from edgeproxy.policy.keys import Caller, Keyring
 from edgeproxy.policy.leases import Leases
 from edgeproxy.policy.limit import LimitTable, table_bytes
 from edgeproxy.policy.notation import parse_limits
+from edgeproxy.policy.presence import Presence, parts_of, presence_bytes
 from edgeproxy.policy.reach import Reach, reach_of
 from edgeproxy.policy.rules import RoutePolicy, Rules
 from edgeproxy.policy.tokens import Tokens
@@ -57,7 +58,13 @@ def new_memory(settings: ProxySettings) -> int:
 
 
 def _size(settings: ProxySettings) -> int:
-    return _TABLE * WORD + table_bytes(settings.limit_keys)
+    return _TABLE * WORD + table_bytes(settings.limit_keys) + presence_bytes(settings.processes)
+
+
+def presence_of(fd: int, settings: ProxySettings) -> Presence:
+    """Who is connected, by the memory of the machine; for the supervisor to look after, for a process to join."""
+    first = _TABLE + table_bytes(settings.limit_keys) // WORD
+    return Presence(Words(fd, _size(settings)), first, parts_of(settings.processes))
 
 
 def instance_of(fd: int) -> str:
@@ -75,13 +82,17 @@ def read_policy(settings: ProxySettings) -> str:
         raise ConfigurationError(f"EDGEPROXY_POLICY={settings.policy}: {error}") from None
 
 
-def new_door(settings: ProxySettings, counters: Counters) -> Door:
+def new_door(settings: ProxySettings, counters: Counters, memory: int | None) -> Door:
     """Room for as many connections as there are descriptors for, one of a worker's for each of a client's."""
     descriptors = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
     room = max(16, (descriptors - _SPARE_DESCRIPTORS) // 2)
     if settings.max_connections:
         room = min(room, -(-settings.max_connections // settings.processes))
-    return Door(room, settings.max_connections_per_address, counters.fault)
+    presence = None
+    if memory is not None:
+        presence = presence_of(memory, settings)
+        presence.join(os.getpid())
+    return Door(room, settings.max_connections_per_address, counters.fault, presence)
 
 
 def new_reach(settings: ProxySettings) -> Reach:
@@ -98,7 +109,7 @@ def _addresses(host: str) -> list[str]:
 
 
 class Protection:
-    """The guard of one process, and what changes it while the process runs."""
+    """The guard of one process, and what changes it while it runs. `tell` takes a message to the supervisor."""
 
     def __init__(
         self,
@@ -106,7 +117,10 @@ class Protection:
         memory: int | None,
         counters: Counters,
         leases: Leases | None = None,
+        tell: Callable[[dict[str, Any]], None] = lambda _: None,
     ) -> None:
+        self._tell = tell
+        self._miss_told = 0.0
         self._counters = counters
         self._settings = settings
         self._memory = memory if memory is not None else new_memory(settings)
@@ -135,7 +149,7 @@ class Protection:
                 [network(text) for text in settings.deny],
             ),
             limits=table,
-            bans=Bans(table, words, _HORIZON, meter[0]) if meter else None,
+            bans=Bans(table, words, _HORIZON, meter[0], settings.ban_seconds) if meter else None,
             shared=self._leases,
             instance=instance_of(self._memory),
             callers=self._counters.callers,
@@ -185,7 +199,14 @@ class Protection:
             issuer=part.issuer,
             audience=part.audience,
             services_claim=part.services_claim,
+            miss=self._key_missed,
         )
+
+    def _key_missed(self) -> None:
+        now = monotonic()
+        if now - self._miss_told >= 1.0:
+            self._miss_told = now
+            self._tell({"type": "key_missed"})
 
 
 def _named(keys: tuple[str, ...]) -> list[Caller]:

@@ -154,11 +154,14 @@ class ProxySettings(HomesSettings):
     ban: str = _field(
         "200/minute", "BAN", "violations (400, 401, 408, 429) for which an address is shut out for a while, or off"
     )
+    ban_seconds: Seconds = _field(
+        60.0, "BAN_SECONDS", "seconds of an address's first ban; the next ones are twice as long each, at most a day"
+    )
     max_connections: int = _field(
         0, "MAX_CONNECTIONS", "client connections of this machine (default: as descriptors allow)", ge=0
     )
     max_connections_per_address: int = _field(
-        512, "MAX_CONNECTIONS_PER_ADDRESS", "client connections of one address, in each process", ge=1
+        512, "MAX_CONNECTIONS_PER_ADDRESS", "client connections of one address (an IPv6 /64)", ge=1
     )
     max_body: Size = _field(100 * 1024 * 1024, "MAX_BODY", "largest request body, e.g. 100MiB", ge=0)
     max_head: Size = _field(16 * 1024, "MAX_HEAD", "largest request head", ge=512)

@@ -13,8 +13,9 @@ import uvloop
 
 from bench.guard import cost, exact, keys, slow
 from bench.guard.edges import place
-from bench.guard.report import Line
+from bench.guard.report import Line, outcomes
 from bench.measure import pinned, raise_descriptor_limit
+from bench.results import leave_outcomes
 
 KINDS = ("cost", "exact", "keys", "slow")
 
@@ -35,6 +36,7 @@ def main(
         raise typer.Exit(2)
     with tempfile.TemporaryDirectory() as directory:
         lines = uvloop.run(_measure(Path(directory), chosen, rounds, seconds))
+    leave_outcomes("guard", outcomes(lines))
     if strict and any(line.met is False for line in lines):
         raise typer.Exit(1)
 

@@ -40,7 +40,13 @@ async def measure(where: Place, rounds: int, seconds: float) -> list[Line]:
     added, logged = (_added(taken["none"], taken[name]) for name in ("all", "all and access log"))
     lines = [
         Line("a proxied request, no guard", f"{us['none']:.2f} us"),
-        Line("a proxied request, all guards", f"{us['all']:.2f} us", f"+{added:.2f} us", added <= MOST_ADDED_US),
+        Line(
+            "a proxied request, all guards",
+            f"{us['all']:.2f} us",
+            f"+{added:.2f} us",
+            added <= MOST_ADDED_US,
+            "guard-cost",
+        ),
         Line(
             "a proxied request, all guards and the access log",
             f"{us['all and access log']:.2f} us",
@@ -49,7 +55,15 @@ async def measure(where: Place, rounds: int, seconds: float) -> list[Line]:
     ]
     for name in ("429", "401", "403"):
         ratio = us[name] / us["all"]
-        lines.append(Line(f"a request that gets {name}", f"{us[name]:.2f} us", f"{ratio:.2f} x", ratio <= MOST_REFUSED))
+        lines.append(
+            Line(
+                f"a request that gets {name}",
+                f"{us[name]:.2f} us",
+                f"{ratio:.2f} x",
+                ratio <= MOST_REFUSED,
+                "guard-rejected",
+            )
+        )
     return lines
 
 

@@ -23,7 +23,11 @@ async def processes(where: Place, seconds: float) -> Line:
     with edge(where, "edge-two", variables, processes=2) as two:
         admitted = await _admitted([two], seconds)
     return Line(
-        "two processes under 1,000/s admit", f"{admitted:.1f}/s", f"{admitted / RATE - 1:+.2%}", _near(admitted, 0.01)
+        "two processes under 1,000/s admit",
+        f"{admitted:.1f}/s",
+        f"{admitted / RATE - 1:+.2%}",
+        _near(admitted, 0.01),
+        "guard-exact",
     )
 
 
@@ -37,6 +41,7 @@ async def machines(where: Place, seconds: float) -> Line:
         f"{admitted:.1f}/s",
         f"{admitted / RATE - 1:+.2%}",
         _near(admitted, 0.05),
+        "guard-shared",
     )
 
 

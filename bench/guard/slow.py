@@ -1,48 +1,71 @@
-"""Honest users at 200 requests a second while 4,000 connections attack slowly: heads and bodies that drip, answers
-that nobody reads. The attackers are a process of their own, and behave as one that knows our deadlines."""
+"""Honest users at 200 requests a second while 4,000 connections attack slowly (`attack.py`), beside the same users in
+peace: quiet and attacked by turns, each quiet run beside the attacked one that it is compared with. The edge has a core
+of its own; users, backend and attackers share the other, and the attackers give way to the users."""
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from statistics import median
 from time import perf_counter
 
-import uvloop
-
-from bench.guard.edges import Place, edge, request
+from bench.guard.edges import Place, edge, request, serving
 from bench.guard.report import Line
 from bench.launch import Launched
-from bench.measure import pinned, raise_descriptor_limit
+from bench.measure import pinned, read_cpu
 
-CONNECTIONS = 4000
 RATE = 200
 MOST_TIMES = 2.0
-DRIP_S = 1.0
-PACE_S = 0.01
-SETTLE_S = 3.0
+ROUNDS = 3
+SETTLE_S = 6.0
+"""Longer than the attackers need for one round of drips."""
 
 
 async def measure(where: Place, seconds: float) -> list[Line]:
+    quiet: list[float] = []
+    under: list[float] = []
+    shares: list[float] = []
     with edge(where, "edge-slow", {"EDGEPROXY_RATE_LIMIT": "off", "EDGEPROXY_BAN": "off"}) as attacked:
-        quiet = await _p99(attacked, seconds)
-        with pinned(where.cores.load):
-            command = ["nice", "-n", "10", sys.executable, "-m", "bench.guard.slow", "--port", str(attacked.port)]
-            attackers = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
-        try:
-            assert attackers.stdout is not None
-            async with asyncio.timeout(60):
-                held = int(await attackers.stdout.readline())
-            await asyncio.sleep(SETTLE_S)
-            under = await _p99(attacked, seconds)
-        finally:
-            attackers.kill()
-            await attackers.wait()
-    ratio = under / quiet
+        (pid,) = serving(attacked)
+        await _p99(attacked, 1.0)
+        for _ in range(ROUNDS):
+            quiet.append(await _p99(attacked, seconds))
+            async with _attack(where, attacked) as held:
+                await asyncio.sleep(SETTLE_S)
+                before, began = read_cpu(pid)[pid], perf_counter()
+                under.append(await _p99(attacked, seconds))
+                shares.append((read_cpu(pid)[pid] - before) / (perf_counter() - began))
+            await asyncio.sleep(1.0)
+    ratio = median(b / a for a, b in zip(quiet, under, strict=True))
     return [
-        Line("p99 of honest users, quiet", f"{quiet * 1e3:.2f} ms"),
-        Line(f"p99 under {held} slow connections", f"{under * 1e3:.2f} ms", f"{ratio:.2f} x", ratio <= MOST_TIMES),
+        Line("p99 of honest users, quiet", f"{median(quiet) * 1e3:.2f} ms"),
+        Line("CPU of the attacked edge, users and attack", f"{median(shares):.1%} of a core"),
+        Line(
+            f"p99 under {held} slow connections",
+            f"{median(under) * 1e3:.2f} ms",
+            f"{ratio:.2f} x",
+            ratio <= MOST_TIMES,
+            "guard-slow",
+        ),
     ]
+
+
+@asynccontextmanager
+async def _attack(where: Place, edge: Launched) -> AsyncIterator[int]:
+    """How many connections there are, when they are all there."""
+    with pinned(where.cores.load):
+        command = ["nice", "-n", "19", sys.executable, "-m", "bench.guard.attack", "--port", str(edge.port)]
+        attackers = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
+    try:
+        assert attackers.stdout is not None
+        async with asyncio.timeout(60):
+            held = int(await attackers.stdout.readline())
+        yield held
+    finally:
+        attackers.kill()
+        await attackers.wait()
 
 
 async def _p99(edge: Launched, seconds: float) -> float:
@@ -68,47 +91,3 @@ async def _p99(edge: Launched, seconds: float) -> float:
     for _, writer in free:
         writer.close()
     return sorted(taken)[int(len(taken) * 0.99)]
-
-
-async def attack(port: int) -> None:
-    """A third of each kind; one that is thrown out comes again."""
-    loop = asyncio.get_running_loop()
-    held: list[asyncio.StreamWriter] = []
-    for number in range(CONNECTIONS):
-        _, writer = await asyncio.open_connection("127.0.0.1", port, limit=1)
-        writer.write(_OPENINGS[number % 3])
-        if number % 3 == 2:
-            writer.transport.pause_reading()  # type: ignore[attr-defined]
-        held.append(writer)
-    print(len(held), flush=True)
-    until = loop.time() + 300
-    batch = max(1, int(CONNECTIONS * PACE_S / DRIP_S))  # evenly, or we would keep the users' core for ourselves
-    at = 0
-    while loop.time() < until:
-        await asyncio.sleep(PACE_S)
-        for number in range(at, min(at + batch, CONNECTIONS)):
-            await _drip(held, number, port)
-        at = (at + batch) % CONNECTIONS
-
-
-async def _drip(held: list[asyncio.StreamWriter], number: int, port: int) -> None:
-    writer = held[number]
-    if writer.transport.is_closing():
-        _, held[number] = await asyncio.open_connection("127.0.0.1", port, limit=1)
-        held[number].write(_OPENINGS[number % 3])
-    elif number % 3 != 2:
-        writer.write(b"x")
-
-
-_OPENINGS = (
-    b"GET / HTTP/1.1\r\nHost: bench\r\nX-Slow: ",
-    b"POST /service/ner/echo HTTP/1.1\r\nHost: bench\r\nContent-Length: 1000000\r\n\r\n",
-    b"GET /service/ner/bytes/10485760 HTTP/1.1\r\nHost: bench\r\n\r\n",
-)
-
-
-if __name__ == "__main__":
-    parser = argparse.ArgumentParser(prog="python -m bench.guard.slow")
-    parser.add_argument("--port", type=int, required=True)
-    raise_descriptor_limit()
-    uvloop.run(attack(parser.parse_args().port))

@@ -20,6 +20,7 @@ LOOK_SECONDS = 1.0
 KEYS_SECONDS = 300.0
 """How long an issuer's keys are used before they are asked for again."""
 KEYS_RETRY_SECONDS = 10.0
+"""After a failure; and between two questions that a token with an unknown key has caused: anybody can make one."""
 MAX_DOCUMENT = 4 * 1024 * 1024
 MAX_JWKS = 256 * 1024
 
@@ -52,13 +53,26 @@ class PolicyWatch:
         self._seen: object = None
         self._document = Document()
         self._keys_due = 0.0
+        self._missed = False
+        self._missed_due = 0.0
+
+    def key_missed(self) -> None:
+        """A token names a key that the issuer did not have when it was asked."""
+        self._missed = True
 
     async def run(self) -> None:
         while True:
             await self._look()
-            if self._document.jwt is not None and monotonic() >= self._keys_due:
+            if self._document.jwt is not None and self._want_keys(monotonic()):
                 await self._renew_keys(self._document.jwt)
             await asyncio.sleep(LOOK_SECONDS)
+
+    def _want_keys(self, now: float) -> bool:
+        if self._missed and now >= self._missed_due:
+            self._missed = False
+            self._missed_due = now + KEYS_RETRY_SECONDS
+            self._keys_due = min(self._keys_due, now)
+        return now >= self._keys_due
 
     async def _look(self) -> None:
         state = await asyncio.to_thread(self._state)

@@ -66,6 +66,7 @@ REQUEST_KINDS: Mapping[bytes, int] = {
     b"access-control-request-method": ASKED_METHOD,
     b"access-control-request-headers": ASKED_FIELDS,
     b"cdn-loop": LOOP,
+    b"via": LOOP,
     b"forwarded": FORWARDED,
     b"x-forwarded-for": FORWARDED,
     b"x-forwarded-host": FORWARDED,

@@ -67,8 +67,8 @@ class RequestHead(Notes):
 
     `length` is the body's size in bytes, NO_BODY or UNTIL_CHUNKED. `fields` are the end-to-end field lines, each
     with its CRLF, but for `credentials`, the lines in which the client says who it is; `authorization` and `api_key`
-    are their values. `loop` are the values of CDN-Loop, `asked_method` and `asked_fields` those of a CORS preflight.
-    `forwarded` are (name, value) of fields in which an earlier proxy speaks of the client. What
+    are their values. `loop` are the values of CDN-Loop and Via, `asked_method` and `asked_fields` those of a CORS
+    preflight. `forwarded` are (name, value) of fields in which an earlier proxy speaks of the client. What
     begins with an underscore are fields that must all be seen before the head can be judged.
     """
 

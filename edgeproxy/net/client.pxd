@@ -1,20 +1,24 @@
 # Types of the compiled way; the source is the .py beside it.
+cimport cython
+
 from edgeproxy.http.scan cimport head_end, tail
 from edgeproxy.http.request cimport RequestHead, parse_request
 from edgeproxy.net.edge cimport Edge
 from edgeproxy.net.introduced cimport IntroducedConnection
 from edgeproxy.proxy.exchange cimport Exchange
 
-cdef int TUNNEL, UNTIL_END
+cdef int TURN, TUNNEL, UNTIL_END
 cdef long long NO_BODY
 
 cdef class ClientConnection(IntroducedConnection):
     cdef public int requests
     cdef double last_begin
-    cdef bint pumping, skipped, lingering
+    cdef bint pumping, resting, skipped, lingering
     cdef Py_ssize_t lingered
 
+    @cython.locals(left=int)
     cdef _pump(self)
+    cdef _rest(self)
     cdef bint _take_head(self) except -1
     cdef _head_incomplete(self, bytes data, Py_ssize_t end)
     cdef _begin(self, RequestHead head, bytes rest)

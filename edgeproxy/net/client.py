@@ -12,6 +12,7 @@ from edgeproxy.errors import (
     HEAD_TIMEOUT,
     HEAD_TOO_LARGE,
     MALFORMED,
+    NO_ROUTE,
     Fault,
     ProtocolError,
 )
@@ -27,19 +28,23 @@ from edgeproxy.proxy.exchange import TUNNEL, UNTIL_END, Exchange
 
 FIRST_REQUEST = 1.0
 """Seconds that a connection without a request has left when the process leaves: a round trip, and a busy client."""
+TURN = 8
+"""Requests of one connection that are answered before the others have their turn: who sends thousands in a packet would
+keep the process for itself."""
 
 
 class ClientConnection(IntroducedConnection):
     """Between requests `exchange` is None. `requests` have begun so far, and after `last_begin` none is begun that
-    is not its connection's last."""
+    is not its connection's last. `resting`: others have their turn before the next request is looked at."""
 
-    __slots__ = ("last_begin", "lingered", "lingering", "pumping", "requests", "skipped")
+    __slots__ = ("last_begin", "lingered", "lingering", "pumping", "requests", "resting", "skipped")
 
     def __init__(self, edge: Edge, trusted_proxies: Networks) -> None:
         IntroducedConnection.__init__(self, edge, trusted_proxies)
         self.requests = 0
         self.last_begin = FOREVER
         self.pumping = False
+        self.resting = False
         self.skipped = False  # an empty line before the request that is being read
         self.lingering = False
         self.lingered = 0
@@ -51,9 +56,9 @@ class ClientConnection(IntroducedConnection):
         edge = self.edge
         edge.clock.tick()
         self.loop = edge.guard.loop_line
-        self._meet(transport.get_extra_info("peername"))
+        self.pseudonym = edge.guard.pseudonym
         edge.clients.add(self)
-        if not edge.door.enter(self.source) or edge.guard.holds(self):
+        if not self.arrived and not self.arrive(transport.get_extra_info("peername")):
             self.abort()  # an answer would cost more than it tells
         edge.counters.connections += 1
         edge.counters.open_connections += 1
@@ -92,7 +97,7 @@ class ClientConnection(IntroducedConnection):
     def connection_lost(self, exc: Exception | None) -> None:
         self.edge.clients.discard(self)
         self.edge.counters.open_connections -= 1
-        self.edge.door.leave(self.source)
+        self.depart()
         self.edge.departures.forget(self)
         self._left()
 
@@ -120,8 +125,13 @@ class ClientConnection(IntroducedConnection):
         if self.pumping:
             return
         self.pumping = True
+        left = 0 if self.resting else TURN
         try:
             while self.buffer and self.exchange is None and self.writable and not self.lingering:
+                if left == 0:
+                    self._rest()
+                    break
+                left -= 1
                 if not self._take_head():
                     break
         finally:
@@ -130,6 +140,18 @@ class ClientConnection(IntroducedConnection):
             self.pause_reading()  # the client reads none of the answers that it has asked for
         elif not self.reading and self.body is None:
             self.resume_reading()
+
+    def _rest(self) -> None:
+        if not self.resting:
+            self.resting = True
+            self.edge.loop.call_soon(self.go_on)
+
+    def go_on(self) -> None:
+        """The others have had their turn."""
+        self.resting = False
+        if not self.transport.is_closing():
+            self.edge.clock.tick()
+            self._pump()
 
     def _take_head(self) -> bool:
         """Begin the exchange whose head is at the front of the buffer; False while it is not all there."""
@@ -176,11 +198,13 @@ class ClientConnection(IntroducedConnection):
             self.buffer = rest
         if self.exchange is None:
             return  # the body was refused
-        if head.target == b"*":
-            self._answer_options(exchange)
-            return
+        of_us = head.target == b"*"
+        if of_us:
+            exchange.preflight = True  # it asks for no key either
         fault = edge.guard.judge(exchange, edge.table)
-        if fault is not None:
+        if of_us and (fault is None or fault is NO_ROUTE):
+            self._answer_options(exchange)
+        elif fault is not None:
             self.answer(exchange, fault)
         elif exchange.preflight:
             self._answer_preflight(exchange)

@@ -14,7 +14,7 @@ from edgeproxy.net.bulk import Bulk
 from edgeproxy.net.edge import Edge
 from edgeproxy.proxy.exchange import Peer
 
-_RESET = struct.pack("ii", 1, 0)  # SO_LINGER: on, for no time
+RESET = struct.pack("ii", 1, 0)  # SO_LINGER: on, for no time
 
 
 class Connection(Peer):
@@ -161,5 +161,5 @@ class Connection(Peer):
         what a peer that does not read has not read."""
         sock = self.transport.get_extra_info("socket")
         if sock is not None and sock.fileno() >= 0:
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
         self.transport.abort()

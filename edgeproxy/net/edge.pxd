@@ -26,7 +26,7 @@ cdef class Edge:
     cdef long long _ids
     cdef public Guard guard
     cdef public object door
-    cdef double _sweep_due
+    cdef double _sweep_due, _turn_began, _turn
     cdef object _sweeper
 
     @cython.locals(low=int)

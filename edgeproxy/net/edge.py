@@ -85,6 +85,8 @@ class Edge:
         self._id_block = b""  # the prefix and all but the last two digits of the count
         self._sweeper: asyncio.TimerHandle | None = None
         self._sweep_due = 0.0
+        self._turn_began = 0.0
+        self._turn = 0.0
 
     def new_request_id(self) -> bytes:
         """Unique in the fleet: 48 random bits of this process, and a count."""
@@ -120,8 +122,9 @@ class Edge:
 
     def _sweep(self) -> None:
         now = self.clock.tick()
-        self.guard.shed.observed(now - self._sweep_due)
+        self.guard.shed.observed(max(now - self._sweep_due, self._turn))
         self.start()  # first, so that a failure in here is not the last sweep
+        self.loop.call_soon(self._turn_begins)
         self.door.look()
         for connections in (self.clients, self.upstreams):
             overdue = [each for each in connections if each.read_deadline <= now or each.write_deadline <= now]
@@ -129,3 +132,11 @@ class Edge:
                 self._due(connection, now)
         if self.observer.log is not None:
             self.observer.log.flush()
+
+    def _turn_begins(self) -> None:
+        """From here until the same place in the loop's next turn."""
+        self._turn_began = self.clock.tick()
+        self.loop.call_soon(self._turn_ends)
+
+    def _turn_ends(self) -> None:
+        self._turn = self.clock.tick() - self._turn_began

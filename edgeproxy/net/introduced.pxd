@@ -2,4 +2,4 @@
 from edgeproxy.net.upload cimport UploadingConnection
 
 cdef class IntroducedConnection(UploadingConnection):
-    cdef bint fresh
+    cdef public bint arrived, fresh

@@ -12,21 +12,38 @@ from edgeproxy.policy.address import Networks, is_trusted
 
 
 class IntroducedConnection(UploadingConnection):
-    """`trusted` is the networks of trusted proxies until the peer is known, then whether it is one. `fresh`: nothing
-    has been read yet."""
+    """`trusted` is the networks of trusted proxies until the peer is known, then whether it is one. `arrived`: the
+    peer is known and counted. `fresh`: nothing has been read yet."""
 
-    __slots__ = ("fresh",)
+    __slots__ = ("arrived", "fresh")
 
     def __init__(self, edge: Edge, trusted_proxies: Networks) -> None:
         UploadingConnection.__init__(self, edge)
         self.trusted = trusted_proxies
+        self.arrived = False
         self.fresh = True
 
-    def _meet(self, peer: Any) -> None:
-        """`peer` is the socket's address, None for a Unix socket."""
+    def arrive(self, peer: Any) -> bool:
+        """`peer` is the socket's address, None for a Unix socket; whether it may come in. It leaves, come in or not."""
         address = peer[0] if peer else "unix"
         self.trusted = is_trusted(address, self.trusted)
         self._is_at(address)
+        self.arrived = True
+        return bool(self.edge.door.enter(self.source)) and not self.edge.guard.holds(self)
+
+    def introduce(self, address: str) -> bool:
+        """A trusted proxy has said who the client is ("" for itself); whether that one may come in."""
+        self.fresh = False
+        if not address:
+            return True
+        self.edge.door.leave(self.source)
+        self._is_at(address)
+        self.trusted = False  # what follows is the client's own word
+        return bool(self.edge.door.enter(self.source)) and not self.edge.guard.holds(self)
+
+    def depart(self) -> None:
+        """The connection is no more."""
+        self.edge.door.leave(self.source)
 
     def _is_at(self, address: str) -> None:
         """The client has this address, by its socket or by a trusted proxy's PROXY header."""
@@ -50,14 +67,9 @@ class IntroducedConnection(UploadingConnection):
             return False
         address, size = header
         self.buffer = self.buffer[size:]
-        self.fresh = False
-        if address:
-            self.edge.door.leave(self.source)
-            self._is_at(address)
-            self.trusted = False  # what follows is the client's own word
-            if not self.edge.door.enter(self.source) or self.edge.guard.holds(self):
-                self.abort()
-                return False
+        if not self.introduce(address):
+            self.abort()
+            return False
         return bool(self.buffer)
 
     def _refuse(self, fault: Fault, detail: str) -> None:

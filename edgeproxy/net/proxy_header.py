@@ -1,11 +1,13 @@
 """The PROXY protocol, versions 1 and 2 (haproxy.org, doc/proxy-protocol.txt): who the client is, by the word of a
 trusted proxy that passes on bytes and not requests. It comes once, before everything else on a connection.
 
-No HTTP request begins like it, so that a connection of a trusted proxy may do without.
+No HTTP request and no TLS handshake begins like it, so that a connection of a trusted proxy may do without.
 """
 
 from __future__ import annotations
 
+import asyncio
+import socket
 from ipaddress import IPv4Address, IPv6Address
 
 from edgeproxy.cluster.addresses import parse_address
@@ -32,6 +34,35 @@ def read_proxy_header(data: bytes) -> tuple[str, int] | None:
     if data.startswith(_V1):
         return _version_1(data)
     return None
+
+
+async def take_proxy_header(loop: asyncio.AbstractEventLoop, sock: socket.socket) -> str | None:
+    """The client's address, "" where the proxy speaks for itself, None where there is no header. No byte beyond the
+    header is taken from the socket. Raises ProtocolError, and ConnectionError if the peer leaves."""
+    taken = b""
+    while True:
+        await _something_to_read(loop, sock)
+        seen = sock.recv(_MAX_V2 - len(taken), socket.MSG_PEEK)
+        if not seen:
+            raise ConnectionResetError("left before it had said anything")
+        if not may_begin(taken + seen):
+            if taken:
+                raise ProtocolError(MALFORMED, "not a PROXY header")
+            return None
+        header = read_proxy_header(taken + seen)
+        end = len(taken) + len(seen) if header is None else header[1]
+        taken += sock.recv(end - len(taken))
+        if header is not None:
+            return header[0]
+
+
+async def _something_to_read(loop: asyncio.AbstractEventLoop, sock: socket.socket) -> None:
+    ready = asyncio.Event()
+    loop.add_reader(sock, ready.set)
+    try:
+        await ready.wait()
+    finally:
+        loop.remove_reader(sock)
 
 
 def _version_1(data: bytes) -> tuple[str, int] | None:

@@ -29,7 +29,8 @@ def is_trusted(peer: str, trusted: Networks) -> bool:
 
 class Source:
     """Where a request comes from. `key` counts for it in limit tables: one for an IPv4 address, one for an IPv6
-    /64, since whoever has one address of a /64 has them all. `exempt`: never banned, no cap on its connections."""
+    /64, since whoever has one address of a /64 has them all. `exempt`: never banned, no cap on its
+    connections: of the operator's own networks, or a trusted proxy, behind which there are many."""
 
     __slots__ = ("denied", "exempt", "key", "local", "text")
 
@@ -63,7 +64,7 @@ class Sources:
             str(address),
             self._hashed(packed),
             local=address.is_loopback,
-            exempt=within(address, self._allowed),
+            exempt=within(address, self._allowed) or within(address, self._trusted),
             denied=within(address, self._denied),
         )
 

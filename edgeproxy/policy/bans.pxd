@@ -10,6 +10,7 @@ cdef class Bans:
     cdef LimitTable _table
     cdef Words _words
     cdef Py_ssize_t _horizon
+    cdef long long _first
     cdef readonly Limit meter
 
     cpdef bint hold(self, Source source, long long now) except -1

@@ -21,16 +21,17 @@ _REMEMBERED = 0x38B34AE5A1E38B93
 
 
 class Bans:
-    """`meter`: how many violations of one source are borne. `horizon`: the word that holds the end of the last
-    ban of all, so that while there is none a request costs one comparison."""
+    """`meter`: how many violations of one source are borne. `first`: seconds of its first ban. `horizon`: the word that
+    holds the end of the last ban of all, so that while there is none a request costs one comparison."""
 
-    __slots__ = ("_horizon", "_table", "_words", "meter")
+    __slots__ = ("_first", "_horizon", "_table", "_words", "meter")
 
-    def __init__(self, table: LimitTable, words: Words, horizon: int, meter: Limit) -> None:
+    def __init__(self, table: LimitTable, words: Words, horizon: int, meter: Limit, first: float = FIRST_BAN) -> None:
         self._table = table
         self._words = words
         self._horizon = horizon
         self.meter = meter
+        self._first = int(first * NANO)
 
     def hold(self, source: Source, now: int) -> bool:
         """Whether the source is banned; `now` in nanoseconds."""
@@ -45,7 +46,7 @@ class Bans:
         until = self._table.level(source.key, _UNTIL)
         if until > now:
             return True
-        length = FIRST_BAN * NANO
+        length = self._first
         remembered = self._table.level(source.key, _REMEMBERED)
         if remembered > now:  # where only the end was forgotten, the length is not known any more
             length = min(LONGEST_BAN * NANO, 2 * (remembered - until) // _MEMORY if until else 2 * length)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from joserfc import jwt
-from joserfc.errors import JoseError
+from joserfc.errors import InvalidKeyIdError, JoseError
 from joserfc.jwk import KeySet
 
 from edgeproxy.policy.keys import MAX_CREDENTIAL, Caller
@@ -26,7 +26,8 @@ _NAME = re.compile(r"[^\x21-\x7e]")
 class Tokens:
     """`wall` gives seconds since 1970. `keys` is replaced when the issuer publishes new ones; then no token that was
     verified by the old ones is remembered. `services_claim`: the claim that lists services, space-separated or as
-    a list; "" for no such restriction."""
+    a list; "" for no such restriction. `miss` is called where a token names a key that is not among them: the
+    issuer may have new ones."""
 
     def __init__(
         self,
@@ -36,12 +37,14 @@ class Tokens:
         issuer: str = "",
         audience: str = "",
         services_claim: str = "",
+        miss: Callable[[], None] = lambda: None,
     ) -> None:
         self._wall = wall
         self._algorithms = list(algorithms)
         self._issuer = issuer
         self._audience = audience
         self._services_claim = services_claim
+        self._miss = miss
         self._keys: KeySet | None = None
         self._verified: dict[bytes, Caller] = {}
 
@@ -74,6 +77,9 @@ class Tokens:
             return None
         try:
             claims = jwt.decode(token.decode("ascii"), self._keys, algorithms=self._algorithms).claims
+        except InvalidKeyIdError:
+            self._miss()
+            return None
         except (JoseError, ValueError, TypeError, KeyError):
             return None
         if not self._is_for_us(claims):

@@ -20,7 +20,7 @@ cdef class Peer:
     cdef public object write, trusted, credential_rules
     cdef public Source source
     cdef public Caller caller
-    cdef public bytes credential, loop
+    cdef public bytes credential, loop, pseudonym
     cdef public bytes forwarded, host, ours
     cdef public int minor
     cdef public bint reused

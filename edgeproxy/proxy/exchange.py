@@ -42,6 +42,7 @@ class Peer:
         "loop",
         "minor",
         "ours",
+        "pseudonym",
         "reused",
         "source",
         "trusted",
@@ -58,6 +59,7 @@ class Peer:
         self.minor = -1
         self.ours = b""  # and the fields that we added to it
         self.loop = b""  # the field line by which we know our own requests again
+        self.pseudonym = b"edgeproxy"  # our name in Via
         self.caller: Caller | None = None  # who it was that showed this credential, by these rules
         self.credential = b""
         self.credential_rules: Any = None

@@ -16,6 +16,9 @@ from edgeproxy.proxy.table cimport Route, Table
 cdef double NANO
 cdef long long EVERYBODY
 cdef int APPLICATION, PASS
+cdef list _RETRY_AFTER
+
+cdef Py_ssize_t _seconds(long long wait) except -1
 
 cdef class Guard:
     cdef Clock _clock
@@ -23,7 +26,7 @@ cdef class Guard:
     cdef Bans _bans
     cdef Leases _shared
     cdef bytes _loop
-    cdef public bytes loop_line
+    cdef public bytes loop_line, pseudonym
     cdef public Rules rules
     cdef public Sources sources
     cdef public object tokens

@@ -33,6 +33,8 @@ from edgeproxy.policy.tokens import Tokens
 from edgeproxy.proxy.exchange import Exchange, Peer
 from edgeproxy.proxy.table import Table
 
+_RETRY_AFTER = [b"Retry-After: %d\r\n" % seconds for seconds in range(3601)]
+"""Made before, since a flood is made of them; who is to wait longer is told an hour."""
 _CHALLENGE = b'WWW-Authenticate: Bearer realm="edgeproxy"\r\n'
 
 
@@ -48,6 +50,7 @@ class Guard:
         "_shared",
         "callers",
         "loop_line",
+        "pseudonym",
         "rules",
         "shed",
         "sources",
@@ -77,8 +80,9 @@ class Guard:
         self.tokens = tokens
         self.shed = shed or Shed()
         self.callers: dict[str, int] = callers if callers is not None else {}
-        self._loop = f'id="{instance}"'.encode("ascii") if instance else b""
-        self.loop_line = b"CDN-Loop: edgeproxy; " + self._loop + b"\r\n" if instance else b""
+        self._loop = instance.encode("ascii")
+        self.loop_line = b'CDN-Loop: edgeproxy; id="%b"\r\n' % self._loop if instance else b""
+        self.pseudonym = b"edgeproxy-" + self._loop if instance else b"edgeproxy"
 
     def judge(self, exchange: Exchange, table: Table) -> Fault | None:
         """Why the request goes no further, or None."""
@@ -177,7 +181,7 @@ class Guard:
         if self.rules.show_limits:
             self._show(exchange, subject, limit, now)
         if wait:
-            exchange.added += b"Retry-After: %d\r\n" % max(1, -(-wait // NANO))
+            exchange.added += _RETRY_AFTER[_seconds(wait)]
             return False
         return True
 
@@ -278,6 +282,13 @@ class Guard:
         if source.denied:
             return not peer.trusted
         return self._bans is not None and not peer.trusted and self._bans.hold(source, int(self._clock.now * NANO))
+
+
+def _seconds(wait: int) -> int:
+    """Of nanoseconds, from 1 to 3600."""
+    if wait <= NANO:
+        return 1
+    return 3600 if wait > 3599 * NANO else int((wait - 1) // NANO) + 1
 
 
 def _name(host: bytes) -> bytes:

@@ -11,9 +11,8 @@ from edgeproxy.policy.worker import Worker
 from edgeproxy.proxy.exchange import CHUNKED, RAW, TUNNEL, UNTIL_END, Exchange, Peer
 
 VIA = b"Via: 1.1 edgeproxy\r\n"
-_VIA_1_0 = b"Via: 1.0 edgeproxy\r\n"
 _VIA_AND_ID = VIA + b"X-Request-ID: "
-_VIA_1_0_AND_ID = _VIA_1_0 + b"X-Request-ID: "
+_VIA_1_0_AND_ID = b"Via: 1.0 edgeproxy\r\nX-Request-ID: "
 _UPGRADE = b"Connection: Upgrade\r\nUpgrade: websocket\r\n"
 _STATUS_LINES = [STATUS_LINES.get(status, b"") for status in range(600)]
 _WITH_BODY = frozenset({b"POST", b"PUT", b"PATCH"})
@@ -43,16 +42,21 @@ def _ours(client: Peer, head: RequestHead) -> bytes:
     then they are all the same."""
     if client.trusted and head.forwarded:
         forwarded, host = _with_earlier_proxies(head, client.forwarded)
-        return _written(head, client.loop + forwarded, host)
+        return _written(client, head, forwarded, host)
     if client.host != head.host or client.minor != head.minor:
         client.host, client.minor = head.host, head.minor
-        client.ours = _written(head, client.loop + client.forwarded, head.host)
+        client.ours = _written(client, head, client.forwarded, head.host)
     return client.ours
 
 
-def _written(head: RequestHead, forwarded: bytes, host: bytes) -> bytes:
-    via = VIA if head.minor == 1 else _VIA_1_0
-    return via + forwarded + b"X-Forwarded-Host: " + host + b"\r\nX-Request-ID: "
+def _written(client: Peer, head: RequestHead, forwarded: bytes, host: bytes) -> bytes:
+    return b"Via: 1.%d %b\r\n%b%bX-Forwarded-Host: %b\r\nX-Request-ID: " % (
+        head.minor,
+        client.pseudonym,
+        client.loop,
+        forwarded,
+        host,
+    )
 
 
 def _target(target: bytes, strip: int) -> bytes:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from tests.e2e.guarded import Server
 from tests.e2e.processes import Backend, Process, Proxy
 
 
@@ -37,3 +39,27 @@ def proxy(started: list[Process], tmp_path: Path) -> Callable[..., Proxy]:
         return process
 
     return start
+
+
+@pytest.fixture
+def edge(backend: Callable[..., Backend], proxy: Callable[..., Proxy]) -> Callable[..., Proxy]:
+    """An edge before one worker."""
+
+    def start(**variables: str) -> Proxy:
+        return proxy("serve", EDGEPROXY_UPSTREAMS=backend().url, **variables)
+
+    return start
+
+
+@pytest.fixture
+def documents() -> Iterator[Callable[[Mapping[str, Any]], Server]]:
+    """Servers of JSON documents."""
+    servers: list[Server] = []
+
+    def start(documents: Mapping[str, Any]) -> Server:
+        servers.append(Server(documents))
+        return servers[-1]
+
+    yield start
+    for server in servers:
+        server.stop()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import socket
-import time
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -15,42 +14,10 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.e2e.guarded import Start, eventually, get, metric, raw
 from tests.e2e.processes import Backend, Proxy
 
 KEY = "k-4f1d9a7be2c84f55"
-Start = Callable[..., Any]
-
-
-@pytest.fixture
-def edge(backend: Callable[..., Backend], proxy: Callable[..., Proxy]) -> Start:
-    def start(**variables: str) -> Proxy:
-        return proxy("serve", EDGEPROXY_UPSTREAMS=backend().url, **variables)
-
-    return start
-
-
-def get(edge: Proxy, path: str = "/who", **fields: str) -> httpx.Response:
-    return httpx.get(edge.url + path, headers={name.replace("_", "-"): value for name, value in fields.items()})
-
-
-def raw(edge: Proxy, data: bytes) -> bytes:
-    """What comes back on a connection of its own, until it ends: by a reset even before anything was sent, where
-    the client is not wanted."""
-    answer = b""
-    try:
-        with socket.create_connection(("127.0.0.1", edge.port), timeout=10) as sock:
-            sock.sendall(data)
-            while piece := sock.recv(65536):
-                answer += piece
-    except ConnectionError:
-        pass
-    return answer
-
-
-def metric(edge: Proxy, line: str) -> float:
-    page = httpx.get(f"{edge.admin_url}/metrics").text
-    found = [each for each in page.splitlines() if each.startswith(line)]
-    return float(found[0].rpartition(" ")[2]) if found else 0.0
 
 
 # Keys.
@@ -102,13 +69,6 @@ def test_named_keys_have_scopes_and_an_end_and_change_without_a_restart(edge: St
     assert get(served, X_API_Key="bob").status_code == 200
     eventually(lambda: '"enduser.id":"bob"' in served.output())
     eventually(lambda: metric(served, 'edgeproxy_caller_requests_total{caller="bob"}') >= 2)
-
-
-def eventually(holds: Callable[[], bool], seconds: float = 10.0) -> None:
-    end = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < end, "it never came true"
-        time.sleep(0.05)
 
 
 # Limits.
@@ -346,6 +306,45 @@ def test_a_request_that_comes_back_ends_at_once(proxy: Callable[..., Proxy], sta
     assert answer.status_code == 508
     assert answer.json()["type"] == "urn:edgeproxy:problem:loop_detected"
     assert looping.popen.poll() is None
+
+
+def test_a_request_that_has_lost_all_but_via_is_known_again_and_a_second_edge_is_no_loop(
+    backend: Callable[..., Backend], proxy: Callable[..., Proxy]
+) -> None:
+    """An edge behind an edge, as a balancer before an agent's gateway: three names in Via, none twice."""
+    inner = proxy("serve", EDGEPROXY_UPSTREAMS=backend().url)
+    outer = proxy("serve", EDGEPROXY_UPSTREAMS=inner.url)
+    answer = httpx.get(f"{outer.url}/who", headers={"Via": "1.1 cdn.example"})
+    assert answer.status_code == 200
+    via = answer.json()["headers"]
+    seen = [name for key, name in via.items() if key.lower() == "via"]
+    assert seen[0].startswith("1.1 cdn.example") or len(seen) == 1
+    ours = get(inner).json()["headers"]["Via"]
+    assert ours.startswith("1.1 edgeproxy-")
+    again = get(inner, Via=ours)
+    assert (again.status_code, again.json()["type"]) == (508, "urn:edgeproxy:problem:loop_detected")
+    assert get(outer, Via="1.1 edgeproxy, 1.0 edgeproxy-0123456789abcdef").status_code == 200
+
+
+def test_a_question_about_the_edge_itself_is_no_way_past_the_guard(edge: Start) -> None:
+    """`OPTIONS *` needs no key, and is limited, denied and banned like all others."""
+    served = edge(
+        EDGEPROXY_API_KEYS=KEY,
+        EDGEPROXY_RATE_LIMIT="1/hour;burst=3",
+        EDGEPROXY_HOSTS="a",
+        EDGEPROXY_TRUSTED_PROXIES="127.0.0.1",
+        EDGEPROXY_DENY="203.0.113.0/24",
+        EDGEPROXY_PROCESSES="1",
+    )
+
+    def asked(host: bytes = b"a", client: bytes = b"192.0.2.7") -> bytes:
+        fields = b"Host: %b\r\nX-Forwarded-For: %b\r\nConnection: close\r\n\r\n" % (host, client)
+        return raw(served, b"OPTIONS * HTTP/1.1\r\n" + fields)
+
+    assert b"\r\nAllow: GET, " in asked()
+    assert [asked()[9:12] for _ in range(4)] == [b"204", b"204", b"429", b"429"]
+    assert asked(b"evil.example", b"192.0.2.8")[9:12] == b"421"
+    assert asked(b"a", b"203.0.113.5")[9:12] == b"403"
 
 
 def test_security_fields(edge: Start) -> None:

@@ -2,56 +2,20 @@
 
 from __future__ import annotations
 
-import json
 import socket
-import threading
-from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Callable
 
 import httpx
 import pytest
 
+from tests.e2e.guarded import Start, worker_list
 from tests.e2e.processes import Backend, Proxy
 
 
 @pytest.fixture
-def coordinator() -> Iterator[Callable[[str], str]]:
+def coordinator(documents: Start) -> Callable[[str], str]:
     """A coordinator that lists one worker, at any address."""
-    servers: list[ThreadingHTTPServer] = []
-
-    def start(worker_url: str) -> str:
-        record = {
-            "worker_id": "w1",
-            "worker_type": "cpu",
-            "status": "healthy",
-            "tunnel_url": worker_url,
-            "assigned_services": ["notes"],
-            "capabilities": {},
-            "last_heartbeat": 0,
-            "registered_at": 0,
-        }
-        body = json.dumps({"workers": [record], "count": 1, "services": ["notes"], "settled": True}).encode()
-
-        class Answer(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                self.send_response(200)
-                self.send_header("Content-Type", "application/json")
-                self.send_header("Content-Length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body)
-
-            def log_message(self, *_: object) -> None:
-                pass
-
-        server = ThreadingHTTPServer(("127.0.0.1", 0), Answer)
-        servers.append(server)
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        return f"http://127.0.0.1:{server.server_address[1]}"
-
-    yield start
-    for server in servers:
-        server.shutdown()
-        server.server_close()
+    return lambda worker_url: documents({"/api/coordinator/workers": worker_list(notes=worker_url)}).url
 
 
 def test_a_workers_word_does_not_make_us_speak_to_ourselves(

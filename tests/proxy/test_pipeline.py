@@ -123,16 +123,6 @@ def test_the_less_important_go_first_when_there_is_no_room() -> None:
     assert judged(busy, policy=RoutePolicy(priority=HIGH))[0] is None
 
 
-def test_lateness_shrinks_the_bound_and_time_brings_it_back() -> None:
-    shed = Shed(1000)
-    shed.in_flight = 100
-    shed.observed(0.5)
-    assert shed.bound == 80
-    for _ in range(200):
-        shed.observed(0.0)
-    assert shed.bound > 1000
-
-
 def test_nothing_is_served_nowhere() -> None:
     client = Peer()
     nowhere = Route("none", RouteCounts())
