@@ -46,9 +46,11 @@ async def main(directory: Path, prefix: str) -> dict[str, Any]:
         )
         for n in range(MACHINES)
     ]
-    tasks = [hold(machine.run()) for machine in machines]
+    tasks: list[asyncio.Task[None]] = []
     try:
         async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=3)) as session:
+            await _until(lambda: _listed(session, site, set()))
+            tasks += [hold(machine.run()) for machine in machines]
             return await _story(session, site, machines, prefix)
     finally:
         for task in tasks:
@@ -63,13 +65,15 @@ async def _story(session: aiohttp.ClientSession, site: Site, machines: list[Mach
     everybody = {machine.name for machine in machines}
     found: dict[str, Any] = {}
     await _until(lambda: _listed(session, site, everybody))
-    await asyncio.sleep(3)  # until they know of each other's
+    await _until(lambda: _know_another(machines))
+    found["orphaned"] = _at(machines, site.url("eu"))
     spaces.unplug(prefix, "eu")
     found["unplugged"] = await _until(lambda: _away_from(machines, site.url("eu")))
     found["listed_while_unplugged"] = await _until(lambda: _listed(session, site, everybody, but="eu"))
     spaces.unplug(prefix, "eu", plugged=True)
     found["converged_after_plugging"] = await _until(lambda: _listed(session, site, everybody))
     await asyncio.sleep(2)
+    found["orphaned"] += _at(machines, site.url("us"))
     site.kill("us")
     found["killed"] = await _until(lambda: _away_from(machines, site.url("us")))
     site.start("us")
@@ -88,6 +92,14 @@ async def _until(holds: Any) -> float:
         while not await holds():
             await asyncio.sleep(0.1)
     return round(monotonic() - started, 2)
+
+
+def _at(machines: list[Machine], url: str) -> int:
+    return sum(machine.client.failover.home == url for machine in machines)
+
+
+async def _know_another(machines: list[Machine]) -> bool:
+    return all(machine.client.failover.backup for machine in machines)
 
 
 async def _away_from(machines: list[Machine], url: str) -> bool:

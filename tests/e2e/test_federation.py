@@ -50,7 +50,7 @@ def test_regions_in_network_namespaces(tmp_path: Path) -> None:
     assert ran.returncode == 0, ran.stderr[-2000:]
     found = json.loads(ran.stdout.splitlines()[-1])
     assert found["listed_while_unplugged"] < 5
-    assert len(found["gaps"]) >= 4
+    assert len(found["gaps"]) >= found["orphaned"] >= 2
 
 
 @pytest.fixture
