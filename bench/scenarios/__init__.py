@@ -61,6 +61,7 @@ GOALS = (
     Goal("get-1k-guarded", "cpu_us", 1.0, against=("nginx",), name="get-1k-guarded-nginx"),
     Goal("get-1k-guarded", "cpu_us", 1.0, against=("haproxy",), name="get-1k-guarded-haproxy"),
     Goal("get-1k-tls", "cpu_us", 1.05, against=("nginx",), name="get-1k-tls-nginx"),
+    Goal("body-10m", "cpu_us", 0.6, against=("nginx",), name="body-10m-nginx"),
     Goal("body-10m", "cpu_us", 0.7, against=STOCK, name="body-10m-best"),
     Goal("body-10m", "cpu_us", 0.7, against=TUNED, name="body-10m-tuned"),
     Goal("upload-10m", "cpu_us", 0.7, against=STOCK, name="upload-10m-best"),
