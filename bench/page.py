@@ -20,9 +20,8 @@ border-bottom: 1px solid #eee; vertical-align: top; } td.n, th.n { text-align: r
 .plots { display: grid; grid-template-columns: repeat(auto-fill, minmax(420px, 1fr)); gap: 1rem; }
 figure { margin: 0; } figcaption { font-weight: 600; } svg { width: 100%; font: 11px system-ui, sans-serif; }
 .axis { stroke: #444; fill: none; } .grid { stroke: #e6e6e6; } .whisker { stroke: #222; stroke-width: 1.5; }
-.goals { table-layout: fixed; width: 100%; } .goals td:first-child { width: 7.5rem; } .goals th { padding-top: 1rem; }
+.goals { table-layout: fixed; width: 100%; } .goals th { padding-top: 1rem; }
 .goals th[colspan] { background: #fafafa; } td { overflow-wrap: anywhere; } small { color: #777; }
-.goals td:nth-child(2) { width: 52%; }
 code { background: #f4f4f4; padding: 0 .25rem; } .wide { overflow-x: auto; }
 """
 CURVES = {
@@ -31,6 +30,7 @@ CURVES = {
     "workers": ("workers", "as workers grow"),
 }
 BARS = {"cpu_us": "CPU us", "kib": "KiB", "p99_ms": "p99 ms"}
+COLUMNS = "<colgroup><col style='width: 8rem'><col style='width: 46%'><col></colgroup>"
 MET = {True: "met", False: "missed", None: "not measured"}
 CLASS = {True: "met", False: "missed", None: "none"}
 
@@ -66,8 +66,16 @@ def _outcome(verdict: Mapping[str, Any]) -> Outcome:
 def _machine(result: Result) -> str:
     rows = [(name, value) for name, value in result.get("machine", {}).items() if value is not None]
     rows += [(name, value) for name, value in result.get("versions", {}).items()]
-    cells = "".join(f"<tr><td>{escape(str(name))}</td><td>{escape(str(value))}</td></tr>" for name, value in rows)
+    cells = "".join(f"<tr><td>{escape(str(name))}</td><td>{escape(_plain(value))}</td></tr>" for name, value in rows)
     return f"<details open><summary>Machine and versions</summary><table>{cells}</table></details>"
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name}: core {core}" for name, core in value.items())
+    if isinstance(value, (list, tuple)):
+        return ", ".join(f"{one:.2f}" if isinstance(one, float) else str(one) for one in value)
+    return str(value)
 
 
 def _goals(goals: list[Goal], known: Mapping[str, Outcome]) -> str:
@@ -75,7 +83,7 @@ def _goals(goals: list[Goal], known: Mapping[str, Outcome]) -> str:
     met = [one.met for one in shown.values()]
     counts = f"{met.count(True)} met, {met.count(False)} missed, {met.count(None)} not measured here."
     parts = [_area(area, list(alike), shown) for area, alike in groupby(goals, key=lambda goal: goal.area)]
-    return f"<p>{counts}</p>{_missed(goals, shown)}<table class='goals'>{''.join(parts)}</table>"
+    return f"<p>{counts}</p>{_missed(goals, shown)}<table class='goals'>{COLUMNS}{''.join(parts)}</table>"
 
 
 def _missed(goals: list[Goal], shown: Mapping[str, Outcome]) -> str:

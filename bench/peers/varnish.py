@@ -1,4 +1,4 @@
-"""Varnish: a manager and a child with one pool of threads, all on the peer's core. It is measured as the cache it is."""
+"""Varnish: a manager and a child with one pool of threads, all on the peer's core. It is measured as a cache."""
 
 from __future__ import annotations
 
