@@ -32,7 +32,10 @@ MADE_READY_S = 15.0
 @dataclass(frozen=True, slots=True)
 class Fault:
     """`excuses`: requests fail, since no healthy worker or process could have helped. `streams`: answers that have
-    begun are cut, since what sends them is gone."""
+    begun are cut, since what sends them is gone.
+
+    A worker that swallows some requests and answers others leaves nothing to go by but time: those that nobody rescued
+    or hedged get their 504."""
 
     name: str
     act: Act
@@ -271,6 +274,7 @@ FAULTS = (
     Fault("worker stopped", stop_worker, streams=True),
     Fault("worker resets", misbehaving("reset"), streams=True),
     Fault("worker stalls", misbehaving("stall"), streams=True),
+    Fault("worker swallows requests", misbehaving("swallow"), excuses=True, streams=True),
     Fault("worker answers garbage", misbehaving("garbage"), streams=True),
     Fault("worker answers half", misbehaving("half"), streams=True),
     Fault("clients half open", half_open),

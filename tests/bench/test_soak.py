@@ -45,7 +45,8 @@ async def asked(world: World, method: str = "GET", path: str = "/echo/7/100", bo
 
 
 @pytest.mark.parametrize(
-    ("mode", "seen"), [("none", WHOLE), ("reset", LOST), ("stall", LOST), ("garbage", LOST), ("half", CUT)]
+    ("mode", "seen"),
+    [("none", WHOLE), ("reset", LOST), ("stall", LOST), ("swallow", LOST), ("garbage", LOST), ("half", CUT)],
 )
 async def test_a_worker_misbehaves_as_it_is_told(
     mode: str, seen: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -75,6 +76,16 @@ async def test_what_was_executed_is_written_before_it_is_answered(tmp_path: Path
         state.mode = "reset"
         assert await asked(world, "POST", "/once/7/100", b"x") == LOST
     assert (tmp_path / "executed-0").read_text() == "7\n"
+
+
+async def test_a_worker_that_stalled_answers_when_it_is_over(tmp_path: Path) -> None:
+    async with working(tmp_path) as (world, state):
+        state.mode = "stall"
+        waiting = asyncio.ensure_future(asked(world))
+        while not state.held:
+            await asyncio.sleep(0.01)
+        state.mode = "none"
+        assert await waiting == WHOLE
 
 
 async def test_users_ask_everything_and_streams_come_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
