@@ -43,8 +43,12 @@ def judge(
     failovers: int,
 ) -> Verdict:
     """`replayable`: the whole request is still in memory; `raced`: this exchange has already lost one race."""
-    if stage in (Stage.ANSWERING, Stage.FORWARDED):
+    if stage is Stage.FORWARDED:
         return Verdict.GIVE_UP
+    if stage is Stage.ANSWERING:
+        # Bytes that are no answer, or the beginning of one: another worker may do better, a third would do as they did.
+        again = idempotent and replayable and not timed_out and not failovers
+        return Verdict.ANOTHER_WORKER if again else Verdict.GIVE_UP
     if stage is Stage.NOTHING_SENT:
         return _failover(failovers)
     if stage is Stage.UNREACHED:
