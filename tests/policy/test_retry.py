@@ -66,18 +66,18 @@ def test_backoff_has_full_jitter_and_a_bound() -> None:
         assert 0.8 * longest < max(waits) <= longest
 
 
-def test_s4_an_answer_of_which_the_client_has_a_part_is_never_asked_for_again() -> None:
+@pytest.mark.parametrize("stage", [Stage.ANSWERING, Stage.FORWARDED])
+def test_s3_s4_an_answer_that_has_begun_is_never_asked_for_again(stage: Stage) -> None:
     for reused, raced in product((False, True), repeat=2):
-        assert verdict(Stage.FORWARDED, reused=reused, raced=raced) is Verdict.GIVE_UP
+        assert verdict(stage, reused=reused, raced=raced) is Verdict.GIVE_UP
 
 
-def test_s3_an_answer_that_is_none_is_asked_of_one_other_worker_where_that_is_safe() -> None:
-    """Of one: a request that makes workers answer nonsense must not go round among all of them."""
-    assert verdict(Stage.ANSWERING) is Verdict.ANOTHER_WORKER
-    assert verdict(Stage.ANSWERING, failovers=1) is Verdict.GIVE_UP
-    assert verdict(Stage.ANSWERING, idempotent=False) is Verdict.GIVE_UP
-    assert verdict(Stage.ANSWERING, replayable=False) is Verdict.GIVE_UP
-    assert verdict(Stage.ANSWERING, timed_out=True) is Verdict.GIVE_UP
+def test_nonsense_is_asked_of_one_other_worker_where_that_is_safe() -> None:
+    assert verdict(Stage.NONSENSE) is Verdict.ANOTHER_WORKER
+    assert verdict(Stage.NONSENSE, failovers=1) is Verdict.GIVE_UP
+    assert verdict(Stage.NONSENSE, idempotent=False) is Verdict.GIVE_UP
+    assert verdict(Stage.NONSENSE, replayable=False) is Verdict.GIVE_UP
+    assert verdict(Stage.NONSENSE, timed_out=True) is Verdict.GIVE_UP
 
 
 def test_every_chain_of_attempts_ends() -> None:
