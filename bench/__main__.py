@@ -1,6 +1,6 @@
 """`python -m bench`: start the peers, run the rounds, print the tables and the goals, leave JSON and a page.
 
-`python -m bench COMMAND --help` says more of the others: users, compare, page, ci, success.
+`python -m bench COMMAND --help` says more of the others: all, users, compare, page, ci, success.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Annotated, Any
 import typer
 
 from bench import compare as comparing
-from bench import results, short, success
+from bench import everything, results, short, success
 from bench.machine import describe
 from bench.measure import choose_cores, raise_descriptor_limit
 from bench.page import page
@@ -35,6 +35,7 @@ NAMES = [name for name, scenario in SCENARIOS.items() if not scenario.curve]
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 app.command("users")(users.main)
+app.command("all")(everything.main)
 app.command("ci")(short.main)
 app.command("success")(success.main)
 

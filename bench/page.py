@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from html import escape
+from itertools import groupby
 from typing import Any
 
 from bench.open_loop import SHARES
@@ -19,6 +20,8 @@ border-bottom: 1px solid #eee; vertical-align: top; } td.n, th.n { text-align: r
 .plots { display: grid; grid-template-columns: repeat(auto-fill, minmax(420px, 1fr)); gap: 1rem; }
 figure { margin: 0; } figcaption { font-weight: 600; } svg { width: 100%; font: 11px system-ui, sans-serif; }
 .axis { stroke: #444; fill: none; } .grid { stroke: #e6e6e6; } .whisker { stroke: #222; stroke-width: 1.5; }
+.goals { table-layout: fixed; width: 100%; } .goals th { padding-top: 1rem; }
+.goals th[colspan] { background: #fafafa; } td { overflow-wrap: anywhere; } small { color: #777; }
 code { background: #f4f4f4; padding: 0 .25rem; } .wide { overflow-x: auto; }
 """
 CURVES = {
@@ -27,6 +30,7 @@ CURVES = {
     "workers": ("workers", "as workers grow"),
 }
 BARS = {"cpu_us": "CPU us", "kib": "KiB", "p99_ms": "p99 ms"}
+COLUMNS = "<colgroup><col style='width: 8rem'><col style='width: 46%'><col></colgroup>"
 MET = {True: "met", False: "missed", None: "not measured"}
 CLASS = {True: "met", False: "missed", None: "none"}
 
@@ -62,23 +66,45 @@ def _outcome(verdict: Mapping[str, Any]) -> Outcome:
 def _machine(result: Result) -> str:
     rows = [(name, value) for name, value in result.get("machine", {}).items() if value is not None]
     rows += [(name, value) for name, value in result.get("versions", {}).items()]
-    cells = "".join(f"<tr><td>{escape(str(name))}</td><td>{escape(str(value))}</td></tr>" for name, value in rows)
+    cells = "".join(f"<tr><td>{escape(str(name))}</td><td>{escape(_plain(value))}</td></tr>" for name, value in rows)
     return f"<details open><summary>Machine and versions</summary><table>{cells}</table></details>"
 
 
+def _plain(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name}: core {core}" for name, core in value.items())
+    if isinstance(value, (list, tuple)):
+        return ", ".join(f"{one:.2f}" if isinstance(one, float) else str(one) for one in value)
+    return str(value)
+
+
 def _goals(goals: list[Goal], known: Mapping[str, Outcome]) -> str:
-    rows = []
-    for goal in goals:
-        none = Outcome(goal.name, f"run {goal.command}", None)
-        outcome = known.get(goal.name, none)
-        rows.append(
-            f"<tr><td>{escape(goal.area)}</td><td>{escape(goal.text)}</td>"
-            f'<td class="{CLASS[outcome.met]}">{MET[outcome.met]}</td><td>{escape(outcome.measured)}</td></tr>'
-        )
-    met = [known[goal.name].met if goal.name in known else None for goal in goals]
+    shown = {goal.name: known.get(goal.name, Outcome(goal.name, "", None)) for goal in goals}
+    met = [one.met for one in shown.values()]
     counts = f"{met.count(True)} met, {met.count(False)} missed, {met.count(None)} not measured here."
-    head = "<tr><th>area</th><th>goal</th><th></th><th>measured</th></tr>"
-    return f'<p>{counts}</p><div class="wide"><table>{head}{"".join(rows)}</table></div>'
+    parts = [_area(area, list(alike), shown) for area, alike in groupby(goals, key=lambda goal: goal.area)]
+    return f"<p>{counts}</p>{_missed(goals, shown)}<table class='goals'>{COLUMNS}{''.join(parts)}</table>"
+
+
+def _missed(goals: list[Goal], shown: Mapping[str, Outcome]) -> str:
+    """First what one looks for first."""
+    rows = [f"<li>{escape(goal.text)}</li>" for goal in goals if shown[goal.name].met is False]
+    return f"<details><summary>What is missed</summary><ul>{''.join(rows)}</ul></details>" if rows else ""
+
+
+def _area(area: str, goals: list[Goal], shown: Mapping[str, Outcome]) -> str:
+    head = f"<tr><th colspan='3'>{escape(area)} <code>{escape(goals[0].command)}</code></th></tr>"
+    return head + "".join(_goal(goal, shown[goal.name]) for goal in goals)
+
+
+def _goal(goal: Goal, outcome: Outcome) -> str:
+    if not outcome.measured:
+        measured = f"run <code>{escape(goal.command)}</code>"
+    else:
+        date = f" <small>{escape(outcome.date[:16].replace('T', ' '))}</small>" if outcome.date else ""
+        measured = escape(outcome.measured) + date
+    verdict = f'<td class="{CLASS[outcome.met]}">{MET[outcome.met]}</td>'
+    return f"<tr>{verdict}<td>{escape(goal.text)}</td><td>{measured}</td></tr>"
 
 
 def _plots(scenarios: Mapping[str, Any]) -> Iterator[str]:

@@ -14,7 +14,8 @@ WIDTH, HEIGHT = 640, 300
 LEFT, RIGHT, TOP, BOTTOM = 64, 130, 16, 44
 COLOURS = {
     "edgeproxy": "#0b6e4f", "nginx": "#1f77b4", "haproxy": "#d1495b", "caddy": "#8d6a9f", "envoy": "#e08e1b",
-    "aiohttp": "#777777", "nginx-128k": "#7fb6dd", "haproxy-128k": "#eba0aa",
+    "aiohttp": "#777777", "nginx-128k": "#7fb6dd", "haproxy-128k": "#eba0aa", "varnish": "#2a9d8f",
+    "chp": "#6b8e23",
 }  # fmt: skip
 
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import json
 import tomllib
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -29,24 +29,31 @@ class Outcome:
     goal: str
     measured: str
     met: bool | None
+    date: str = field(default="", compare=False)
+    """When; filled in as it is left."""
 
 
 @dataclass(frozen=True, slots=True)
 class Goal:
-    """A number that the project is built to. `part` is what measures it: a module `bench.PART`, or peers."""
+    """A number that the project is built to. `part` is what measures it: a module `bench.PART`, or peers; `command`
+    runs that, `quick` a short form, `apart` says that it is too long to be run with all others."""
 
     name: str
     area: str
     text: str
     part: str
     command: str
+    quick: str
+    apart: bool
 
 
 def goals() -> Iterator[Goal]:
     """In the order of the file."""
     for area, content in tomllib.loads(GOALS_FILE.read_text()).items():
         for name, text in content["goals"].items():
-            yield Goal(name, area, text, content["part"], content["command"])
+            command = content["command"]
+            quick, apart = content.get("quick", command), content.get("apart", False)
+            yield Goal(name, area, text, content["part"], command, quick, apart)
 
 
 def leave(written: Result, directory: Path = RESULTS) -> Path:
@@ -69,16 +76,23 @@ def latest(directory: Path = RESULTS) -> Path | None:
     return max(directory.glob("*Z.json"), default=None)
 
 
-def leave_outcomes(part: str, outcomes: Sequence[Outcome], directory: Path = RESULTS) -> Path:
+def leave_outcomes(part: str, outcomes: Iterable[Outcome], directory: Path = RESULTS) -> Path:
+    """What the part has left of other goals stays: a run of a few of its figures says nothing of the rest."""
     directory.mkdir(parents=True, exist_ok=True)
     target = directory / f"goals-{part}.json"
     date = datetime.now(UTC).isoformat(timespec="seconds")
-    target.write_text(json.dumps({"date": date, "outcomes": [asdict(one) for one in outcomes]}, indent=1) + "\n")
+    new = {one.goal: {**asdict(one), "date": date} for one in outcomes}
+    kept = {one["goal"]: one for one in _left(target)} if target.exists() else {}
+    target.write_text(json.dumps({"outcomes": list((kept | new).values())}, indent=1) + "\n")
     return target
 
 
 def outcomes(directory: Path = RESULTS) -> Mapping[str, Outcome]:
     """By goal, of all parts that have run here."""
-    files = sorted(directory.glob("goals-*.json"), key=lambda path: path.stat().st_mtime)
-    found = [Outcome(**one) for path in files for one in json.loads(path.read_text())["outcomes"]]
-    return {one.goal: one for one in found}
+    found = sorted((one for path in directory.glob("goals-*.json") for one in _left(path)), key=lambda one: one["date"])
+    return {one["goal"]: Outcome(one["goal"], one["measured"], one["met"], one["date"]) for one in found}
+
+
+def _left(path: Path) -> list[dict[str, Any]]:
+    content = json.loads(path.read_text())
+    return [{"date": content.get("date", ""), **one} for one in content["outcomes"]]

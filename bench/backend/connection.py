@@ -3,6 +3,7 @@
 | request | answer |
 |---|---|
 | `GET /bytes/N` | N bytes of `payload` |
+| `GET /cached/N` | the same, and any cache may keep it |
 | `GET /counted/N` | the same, and it counts as executed |
 | `POST` with a Content-Length | how many bytes arrived, in digits, after comparing each with `payload` |
 | `GET /events` | a stream of events that has no end, see `events` |
@@ -28,7 +29,7 @@ from typing import Any, cast
 
 from bench.backend.events import STREAM_HEAD, Ticker, chunk
 from bench.backend.fleet import worker_list
-from bench.backend.payload import REFUSAL, ok, payload
+from bench.backend.payload import REFUSAL, STORED, ok, payload
 from bench.backend.records import Records
 from bench.closed_loop import WrongAnswer
 from bench.event_reader import Watch, watch
@@ -117,6 +118,9 @@ class Backend(asyncio.Protocol):
         match path.split(b"/")[1:]:
             case [b"bytes", digits]:
                 self._answer(_download(digits))
+            case [b"cached", digits]:
+                size = _size(digits)
+                self._answer(None if size is None else ok(payload(size), STORED))
             case [b"counted", digits]:
                 self._execute(_download(digits))
             case [b"events"] if self._slot is None:

@@ -7,7 +7,7 @@ import asyncio
 import signal
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -15,7 +15,9 @@ from pathlib import Path
 from bench.chaos import picks, streams
 from bench.chaos.load import Tally, offered
 from bench.chaos.site import PROXIES, Site, found, site
+from bench.results import Outcome, leave_outcomes
 
+MOST_SHOWN = 4
 RATE = 500.0
 BEFORE_S, AFTER_S = 3.0, 5.0
 FAST_S, SLOW_S = 0.005, 0.1
@@ -32,11 +34,16 @@ class Figure:
     shown: str
     goal: str = ""
     met: bool | None = None
+    name: str = ""
+    """In goals.toml."""
 
     def __str__(self) -> str:
         verdict = {None: "", True: "met", False: "MISSED"}[self.met]
         return f"{self.what:62} {self.shown:>22}  {self.goal:16} {verdict}"
 
+
+ERRORS, ADDED, AGAIN = "chaos-errors", "chaos-added", "chaos-again"
+SLOW, UPDATES, PICK = "slow-worker", "updates", "pick"
 
 FAULTS = {"kill -9": signal.SIGKILL, "SIGSTOP": signal.SIGSTOP, "resets": signal.SIGUSR1}
 BOUND_MS = {"kill -9": 50.0, "SIGSTOP": 1000.0, "resets": 50.0}
@@ -57,16 +64,18 @@ def _faced(fault: str, proxy: str, made: Site, tally: Tally) -> Iterator[Figure]
     noise = tally.at(1.0, since=1.0, until=BEFORE_S - 0.1)
     added, ours, bound = 1000 * (worst - usual), proxy == "edgeproxy", BOUND_MS[fault]
     title = f"{fault} of one of two at {RATE:.0f}/s, {proxy}"
-    yield Figure(title + ": errors", str(tally.errors), "0" if ours else "", tally.errors == 0 if ours else None)
+    yield Figure(
+        title + ": errors", str(tally.errors), "0" if ours else "", tally.errors == 0 if ours else None, ERRORS
+    )
     shown = f"{added:.1f} ms (before: {1000 * noise:.0f})"
     yield Figure(
-        "  longest latency added", shown, f"<= {bound:.0f} ms" if ours else "", added <= bound if ours else None
+        "  longest latency added", shown, f"<= {bound:.0f} ms" if ours else "", added <= bound if ours else None, ADDED
     )
     if ours:
         asyncio.run(asyncio.sleep(1.5))  # the processes tell their counts once a second
         counts = made.events()
         again = counts.get("attempt_connect_failed", 0) + counts.get("attempt_upstream_reset", 0)
-        yield Figure("  new connections tried to the dead worker", str(again), "<= 1", again <= 1)
+        yield Figure("  new connections tried to the dead worker", str(again), "<= 1", again <= 1, AGAIN)
         yield Figure("  what balancing did", ", ".join(f"{name} {count}" for name, count in counts.items()))
 
 
@@ -86,7 +95,7 @@ def slow(directory: Path) -> Iterator[Figure]:
         for peer in ("nginx", "haproxy"):
             if peer in p99:
                 ratio = p99[peer] / p99[name]
-                yield Figure(f"  {peer}'s p99 over {name}'s", f"{ratio:.1f} x", ">= 5 x", ratio >= 5)
+                yield Figure(f"  {peer}'s p99 over {name}'s", f"{ratio:.1f} x", ">= 5 x", ratio >= 5, SLOW)
 
 
 def lists(directory: Path) -> Iterator[Figure]:
@@ -95,7 +104,9 @@ def lists(directory: Path) -> Iterator[Figure]:
     broken = outcome.begun - outcome.whole
     enough = outcome.updates >= streams.UPDATES
     shown = f"{broken} broken, {outcome.updates} updates"
-    yield Figure(f"worker-list updates under {outcome.begun} streams", shown, "0, >= 100", broken == 0 and enough)
+    yield Figure(
+        f"worker-list updates under {outcome.begun} streams", shown, "0, >= 100", broken == 0 and enough, UPDATES
+    )
 
 
 def costs(directory: Path) -> Iterator[Figure]:
@@ -104,7 +115,7 @@ def costs(directory: Path) -> Iterator[Figure]:
         bound = 0.5 if cost.workers == 10 else 2.0
         met = cost.seconds * 1e6 <= bound and cost.grown < 1000
         shown = f"{cost.seconds * 1e6:.2f} us, {cost.grown} B"
-        yield Figure(f"a {cost.strategy} pick of {cost.workers}", shown, f"<= {bound} us", met)
+        yield Figure(f"a {cost.strategy} pick of {cost.workers}", shown, f"<= {bound} us", met, PICK)
 
 
 RUNS: dict[str, Making] = {"picks": costs, "faults": faults, "slow": slow, "lists": lists}
@@ -114,17 +125,29 @@ def _present() -> list[str]:
     return [proxy for proxy in PROXIES if proxy == "edgeproxy" or found(proxy)]
 
 
+def outcomes(figures: Sequence[Figure]) -> Iterator[Outcome]:
+    """One for each goal, of all the figures that it stands or falls with: those that miss it, else all of them."""
+    for name in dict.fromkeys(figure.name for figure in figures if figure.name and figure.met is not None):
+        ours = [figure for figure in figures if figure.name == name and figure.met is not None]
+        shown = [figure for figure in ours if not figure.met] or ours
+        words = "; ".join(f"{figure.what.strip()}: {figure.shown}" for figure in shown[:MOST_SHOWN])
+        more = f"; {len(shown) - MOST_SHOWN} more" if len(shown) > MOST_SHOWN else ""
+        yield Outcome(name, words + more, all(figure.met for figure in ours))
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench.chaos", description=__doc__)
     parser.add_argument("--only", action="append", choices=list(RUNS), help="only this; may be repeated")
     parser.add_argument("--strict", action="store_true", help="exit with 1 where a goal is missed")
     options = parser.parse_args()
-    missed = 0
+    figures: list[Figure] = []
     with tempfile.TemporaryDirectory(prefix="edgeproxy-chaos-") as directory:
         for name in options.only or RUNS:
             for figure in RUNS[name](Path(directory)):
                 print(figure, flush=True)
-                missed += figure.met is False
+                figures.append(figure)
+    leave_outcomes("chaos", outcomes(figures))
+    missed = sum(figure.met is False for figure in figures)
     print(f"{missed} missed" if missed else "all met")
     return 1 if options.strict and missed else 0
 

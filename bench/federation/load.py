@@ -1,8 +1,7 @@
 """What a federation costs and how fast it is: 10,000 workers in five regions under the virtual clock, and real code's
-CPU. `python -m bench.federation.load`; one JSON object.
+CPU.
 """
 
-import json
 import os
 import resource
 from dataclasses import replace
@@ -176,11 +175,3 @@ def million() -> dict[str, float]:
 def _rss() -> int:
     with open("/proc/self/statm") as file:
         return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE") // 1024
-
-
-def main() -> None:
-    print(json.dumps(steady() | orphans() | million(), indent=1))
-
-
-if __name__ == "__main__":
-    main()

@@ -24,6 +24,7 @@ class Verdict:
     broken: list[str] = field(default_factory=list)
     rehomed: list[float] = field(default_factory=list)
     converged_after: float = 0.0
+    loss: float = 0.0
     requests: int = 0
     user_errors: int = 0
 
@@ -33,7 +34,7 @@ def live(seed: int, workers: int = 30) -> Verdict:
     dice = Random(seed)
     skews = {name: dice.choice([0.0, 0.0, 3600.0, -3600.0]) for name in (*REGIONS, "core")}
     fleet = Fleet(seed, workers, loss=dice.choice([0.0, 0.0, 0.02, 0.05]), skews=skews)
-    verdict = Verdict(seed)
+    verdict = Verdict(seed, loss=fleet.loss)
     try:
         _live(fleet, dice, verdict)
     finally:

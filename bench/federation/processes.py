@@ -1,18 +1,15 @@
-"""What a real primary costs: five regions' exchanges over HTTP, signed, in steady state. CPU time from /proc.
-
-python -m bench.federation.processes
-"""
+"""What a real primary costs: five regions' exchanges over HTTP, signed, in steady state. CPU time from /proc. And what
+it writes to the key-value store meanwhile, of which it keeps the list."""
 
 import asyncio
-import json
 import os
 import subprocess
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Final
 
 import aiohttp
 
+from bench.federation.account import Account, account
 from coordinator.federation.__main__ import HOST, free_port
 from coordinator.federation.machine import Machine
 from coordinator.federation.site import PRIMARY, Site
@@ -21,11 +18,18 @@ from edgeproxy.runtime.tasks import hold
 REGIONS: Final = ("r1", "r2", "r3", "r4", "r5")
 MACHINES: Final = 20
 SECONDS: Final = 20.0
+SETTLED: Final = 15.0  # after everybody has joined
 TICKS: Final = os.sysconf("SC_CLK_TCK")
 
 
 async def main(directory: Path) -> dict[str, float]:
     site = Site(directory, {name: (HOST, free_port()) for name in (PRIMARY, *REGIONS)})
+    async with account() as store:
+        site.environment |= store.environment()
+        return await _measured(site, store, directory)
+
+
+async def _measured(site: Site, store: Account, directory: Path) -> dict[str, float]:
     site.prepare()
     for name in site.addresses:
         site.start(name)
@@ -37,7 +41,8 @@ async def main(directory: Path) -> dict[str, float]:
         async with aiohttp.ClientSession() as session, asyncio.timeout(120):
             while await known(session, site.url(PRIMARY)) < MACHINES:
                 await asyncio.sleep(0.5)
-            await asyncio.sleep(15.0)
+            await asyncio.sleep(SETTLED)
+            written = store.writes
             before = {name: cpu(site, name) for name in site.addresses}
             await asyncio.sleep(SECONDS)
             spent = {name: (cpu(site, name) - before[name]) / SECONDS * 100 for name in site.addresses}
@@ -49,6 +54,8 @@ async def main(directory: Path) -> dict[str, float]:
     return {
         "primary_core_percent": round(spent[PRIMARY], 2),
         "region_core_percent": round(sum(spent[name] for name in REGIONS) / len(REGIONS), 2),
+        "kv_writes": store.writes - written,
+        "kv_writes_at_start": written,
     }
 
 
@@ -70,8 +77,3 @@ def cpu(site: Site, name: str) -> float:
 def _cpu(pid: int) -> float:
     fields = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()
     return (int(fields[11]) + int(fields[12])) / TICKS
-
-
-if __name__ == "__main__":
-    with TemporaryDirectory() as place:
-        print(json.dumps(asyncio.run(main(Path(place)))))

@@ -25,13 +25,14 @@ NO_LIMIT = 1_000_000
 class Setup:
     """What a scenario wants of every peer beyond proxying.
 
-    `guarded`: access log, rate limit and API key check. `streaming`: events and the
-    client's end are passed on at once. `fleet`: each service has workers of its own, and a POST to the language
+    `guarded`: access log, rate limit and API key check. `cache`: answers that may be stored are. `streaming`: events
+    and the client's end are passed on at once. `fleet`: each service has workers of its own, and a POST to the language
     model may be sent twice. `workers`: how many equal ones there are, each at an address of its own in 127.0.0.0/8.
     """
 
     guarded: bool = False
     tls: bool = False
+    cache: bool = False
     streaming: bool = False
     fleet: bool = False
     workers: int = 1

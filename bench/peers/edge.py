@@ -57,6 +57,8 @@ class Edge(Peer):
             ours |= [_GUARDS["rate limit"]]
         if site.setup.guarded:
             ours |= [pair for pair in _GUARDS.values() if _has(pair[0])]
+        if site.setup.cache:
+            ours["EDGEPROXY_CACHE"] = "64MiB"
         if site.certificate:
             ours |= {
                 "EDGEPROXY_TLS_CERT": str(site.certificate.chain),

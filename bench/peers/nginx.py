@@ -22,6 +22,8 @@ KEY_MAP = f'map $http_authorization $known {{ default 0; "Bearer {API_KEY}" 1; }
 LIMIT = f"limit_req zone=keys burst={NO_LIMIT} nodelay;"
 CHECK = "if ($known = 0) { return 401; }"
 
+CACHE_PATH = "proxy_cache_path %s/nginx-cache keys_zone=answers:1m max_size=64m use_temp_path=off;"
+
 UPSTREAM = """upstream %s {
         %s
         keepalive 256;
@@ -55,6 +57,8 @@ class Nginx(Packaged):
             "access_log": JSON_LOG if guarded else "access_log off;",
             "limits": f"{LIMIT_ZONE}\n    {KEY_MAP}" if guarded else "",
             "checks": f"{LIMIT}\n        {CHECK}" if guarded else "",
+            "cache_path": CACHE_PATH % site.directory if site.setup.cache else "",
+            "cache": "proxy_cache answers; proxy_cache_lock on;" if site.setup.cache else "",
             "listen": " ssl" if certificate else "",
             "tls": f"ssl_certificate {certificate.chain}; ssl_certificate_key {certificate.key};"
             "ssl_protocols TLSv1.2 TLSv1.3; ssl_session_cache shared:tls:1m;"

@@ -12,10 +12,11 @@ from bench.scenarios.race import Race
 from bench.scenarios.rate import Rate
 from bench.scenarios.stream import Streams
 
-SMALL = ("edgeproxy", "nginx", "haproxy", "caddy", "envoy", "aiohttp")
+SMALL = ("edgeproxy", "nginx", "haproxy", "caddy", "envoy", "aiohttp", "chp")
 STOCK = ("nginx", "haproxy", "caddy", "envoy")
 TUNED = ("nginx-128k", "haproxy-128k")
 BULK = ("edgeproxy", *STOCK, *TUNED)
+CACHES = ("edgeproxy", "nginx", "varnish")
 FASTEST = ("edgeproxy", "nginx", "haproxy")
 GUARDED = "1 KiB GET with access log, rate limit and API key check"
 
@@ -42,6 +43,7 @@ SCENARIOS: dict[str, Scenario] = {
         Rate("get-1k", "1 KiB GET", SMALL, connections=64, download=KIB),
         Rate("get-1k-guarded", GUARDED, FASTEST, connections=64, download=KIB, setup=Setup(guarded=True)),
         Rate("get-1k-tls", "1 KiB GET over TLS", FASTEST, connections=64, download=KIB, setup=Setup(tls=True)),
+        Rate("cache-1k", "1 KiB GET from the cache", CACHES, connections=64, download=KIB, setup=Setup(cache=True)),
         Rate("body-10m", "10 MiB response body", BULK, connections=8, download=10 * MIB),
         Rate("upload-10m", "10 MiB upload", BULK, connections=8, upload=10 * MIB),
         Rate("post-4k", "4 KiB POST", SMALL, connections=64, upload=4 * KIB, by_default=False),
@@ -61,6 +63,8 @@ GOALS = (
     Goal("get-1k-guarded", "cpu_us", 1.0, against=("nginx",), name="get-1k-guarded-nginx"),
     Goal("get-1k-guarded", "cpu_us", 1.0, against=("haproxy",), name="get-1k-guarded-haproxy"),
     Goal("get-1k-tls", "cpu_us", 1.05, against=("nginx",), name="get-1k-tls-nginx"),
+    Goal("cache-1k", "cpu_us", 0.5, against=("nginx",), name="cache-1k-nginx"),
+    Goal("body-10m", "cpu_us", 0.6, against=("nginx",), name="body-10m-nginx"),
     Goal("body-10m", "cpu_us", 0.7, against=STOCK, name="body-10m-best"),
     Goal("body-10m", "cpu_us", 0.7, against=TUNED, name="body-10m-tuned"),
     Goal("upload-10m", "cpu_us", 0.7, against=STOCK, name="upload-10m-best"),

@@ -53,7 +53,8 @@ class Rate(Scenario):
 
     def request(self) -> bytes:
         """The whole request, body included: a head of the size that an API client sends."""
-        start = b"POST /upload" if self.upload else b"GET /bytes/%d" % self.download
+        path = b"GET /cached/%d" if self.setup.cache else b"GET /bytes/%d"
+        start = b"POST /upload" if self.upload else path % self.download
         framing = b"Content-Length: %d\r\n" % self.upload if self.upload else b""
         return start + _FIELDS + framing + b"\r\n" + payload(self.upload)
 

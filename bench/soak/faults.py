@@ -7,17 +7,20 @@ import random
 import resource
 import signal
 import socket
-from collections.abc import Awaitable, Callable
+import subprocess
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from time import monotonic
 
 import psutil
 
 from bench.soak import worlds
-from bench.soak.world import World
+from bench.soak.world import World, until_serving
 
 Act = Callable[[World, random.Random], Awaitable[None]]
+"""Raises NotHealed, or TimeoutError."""
 
 FAULT_S = 2.0
 CHURNED = 10_000
@@ -29,7 +32,10 @@ MADE_READY_S = 15.0
 @dataclass(frozen=True, slots=True)
 class Fault:
     """`excuses`: requests fail, since no healthy worker or process could have helped. `streams`: answers that have
-    begun are cut, since what sends them is gone."""
+    begun are cut, since what sends them is gone.
+
+    A worker that swallows some requests and answers others leaves nothing to go by but time: those that nobody rescued
+    or hedged get their 504."""
 
     name: str
     act: Act
@@ -37,6 +43,12 @@ class Fault:
     streams: bool = False
     made: Callable[[Path], World] = World
     """The world that it needs."""
+    unable: Callable[[], str | None] = lambda: None
+    """Says why it cannot be made here."""
+
+
+class NotHealed(Exception):
+    """The fault is over, and what was broken has not come back."""
 
 
 async def nothing(world: World, chance: random.Random) -> None:
@@ -59,6 +71,15 @@ async def stop_worker(world: World, chance: random.Random) -> None:
     finally:
         worker.send(signal.SIGCONT)
     await asyncio.sleep(FAULT_S)
+
+
+async def restart_workers(world: World, chance: random.Random) -> None:
+    """One after the other: each leaves at once, as programs do that know of no drain, and comes back."""
+    for worker in world.workers:
+        worker.send(signal.SIGKILL)
+        worker.start()
+        await asyncio.to_thread(until_serving, worker.port, "worker", worker.program)
+        await asyncio.sleep(FAULT_S)  # until it is found healthy, as whoever rolls a fleet waits
 
 
 def misbehaving(mode: str) -> Act:
@@ -179,11 +200,57 @@ async def lose_certificate(world: World, chance: random.Random) -> None:
 async def lose_coordinator(world: World, chance: random.Random) -> None:
     """It is killed, is away for a while, and comes back without a memory; its workers register again."""
     assert isinstance(world, worlds.Coordinated)
-    world.coordinator.kill()
-    world.coordinator.wait()
+    await _without(world, world.coordinators)
+
+
+async def lose_a_coordinator(world: World, chance: random.Random) -> None:
+    """One of two that share a store: the other goes on."""
+    assert isinstance(world, worlds.Shared)
+    await _without(world, [chance.choice(world.coordinators)])
+
+
+async def _without(world: worlds.Coordinated, victims: Sequence[subprocess.Popen[bytes]]) -> None:
+    for victim in victims:
+        victim.kill()
+        victim.wait()
     await asyncio.sleep(3 * FAULT_S)
-    await asyncio.to_thread(world.start_coordinator)
+    await asyncio.to_thread(world.start_coordinators)
     await asyncio.sleep(FAULT_S)
+
+
+async def lose_redis(world: World, chance: random.Random) -> None:
+    """It is killed while limits and registry use it, is away for a while, and comes back empty."""
+    assert isinstance(world, worlds.Shared)
+    assert world.redis
+    await _used(world)
+    world.redis.kill()
+    world.redis.wait()
+    await asyncio.sleep(3 * FAULT_S)
+    await asyncio.to_thread(world.start_redis)
+    await _used(world)
+    await asyncio.sleep(FAULT_S)
+
+
+async def stall_redis(world: World, chance: random.Random) -> None:
+    """It takes connections and answers nothing, and then everything."""
+    assert isinstance(world, worlds.Shared)
+    assert world.redis
+    await _used(world)
+    world.redis.send_signal(signal.SIGSTOP)
+    try:
+        await asyncio.sleep(3 * FAULT_S)
+    finally:
+        world.redis.send_signal(signal.SIGCONT)
+    await _used(world)
+    await asyncio.sleep(FAULT_S)
+
+
+async def _used(world: worlds.Shared) -> None:
+    until = monotonic() + MADE_READY_S
+    while (kept := await asyncio.to_thread(world.kept)) != {"limits", "registry"}:
+        if monotonic() > until:
+            raise NotHealed(f"the store is used by {', '.join(kept or ['nobody'])} alone")
+        await asyncio.sleep(0.2)
 
 
 async def _opened(port: int, said: bytes) -> socket.socket:
@@ -203,9 +270,11 @@ NOTHING = Fault("nothing", nothing)
 FAULTS = (
     NOTHING,
     Fault("worker killed", kill_worker, streams=True),
+    Fault("workers restarted in turn", restart_workers, streams=True),
     Fault("worker stopped", stop_worker, streams=True),
     Fault("worker resets", misbehaving("reset"), streams=True),
     Fault("worker stalls", misbehaving("stall"), streams=True),
+    Fault("worker swallows requests", misbehaving("swallow"), excuses=True, streams=True),
     Fault("worker answers garbage", misbehaving("garbage"), streams=True),
     Fault("worker answers half", misbehaving("half"), streams=True),
     Fault("clients half open", half_open),
@@ -224,10 +293,24 @@ FAULTS = (
 )
 """Those that any world bears, one after the other and in any order."""
 
+CLOCK = Fault("clock jumps", jump, made=worlds.Clockwork, unable=worlds.no_compiler)
+COORDINATOR = Fault("coordinator away", lose_coordinator, made=worlds.Coordinated)
+SHARED = tuple(
+    Fault(name, act, made=worlds.Shared, unable=worlds.no_redis)
+    for name, act in (
+        ("one of two coordinators away", lose_a_coordinator),
+        ("Redis away", lose_redis),
+        ("Redis stalls", stall_redis),
+    )
+)
 SPECIAL = (
     Fault("disk full", nothing, made=worlds.full_disk),
-    Fault("clock jumps", jump, made=worlds.Clockwork),
+    CLOCK,
     Fault("certificate gone", lose_certificate, made=worlds.Encrypted),
-    Fault("coordinator away", lose_coordinator, made=worlds.Coordinated),
+    COORDINATOR,
+    *SHARED,
 )
-"""Each in a world of its own."""
+"""Each in a world of its own kind."""
+
+MIXED = (*FAULTS[1:], CLOCK, COORDINATOR, *SHARED)
+"""What worlds.Whole bears."""

@@ -27,6 +27,8 @@ class Phase:
     twice: int
     rest: Size
     base: Size
+    trouble: str = ""
+    """What did not come back when the fault was over."""
 
     def broken(self) -> Iterator[str]:
         """The invariants that did not hold, in words."""
@@ -41,6 +43,8 @@ class Phase:
         streams = self.counts.failed("stream")
         if streams and not self.fault.streams:
             yield f"{streams} streams broken"
+        if self.trouble:
+            yield self.trouble
         yield from self._grown()
 
     def _grown(self) -> Iterator[str]:

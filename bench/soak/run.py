@@ -6,17 +6,18 @@ import asyncio
 import itertools
 import random
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import monotonic
 
 from bench.measure import ProcessEnded
-from bench.soak.faults import FAULTS, NOTHING, Fault
+from bench.soak.faults import FAULTS, MIXED, NOTHING, Fault, NotHealed
 from bench.soak.report import Phase, Sample
 from bench.soak.users import Users
 from bench.soak.world import Size, World
+from bench.soak.worlds import Whole
 
 ASKERS, STREAMS = 16, 8
 BEFORE_S = 1.0
@@ -38,21 +39,21 @@ class Run:
     samples: list[Sample] = field(default_factory=list)
 
     async def each(self, faults: Iterable[Fault]) -> None:
-        """One after the other, in one world where they allow it. The first phase is without a fault."""
-        for _, alike in itertools.groupby(faults, key=lambda fault: fault.made):
-            await self._in_a_world(alike)
+        """One after the other, in one world where they allow it. The first phase of each is without a fault."""
+        able = [fault for fault in faults if not fault.unable() and fault is not NOTHING]
+        for made, alike in itertools.groupby(able, key=lambda fault: fault.made):
+            await self._in_a_world(made, alike)
 
     async def mixed(self, until: float) -> None:
         """Faults by chance, from the seed alone, until the time on the monotonic clock."""
-        await self._in_a_world(_until(until, random.Random(self.seed)))
+        unable = any(fault.unable() for fault in MIXED)
+        made, chosen = (World, FAULTS[1:]) if unable else (Whole, MIXED)
+        await self._in_a_world(made, _until(until, random.Random(self.seed), chosen))
 
-    async def _in_a_world(self, faults: Iterable[Fault]) -> None:
-        chosen = iter(faults)
-        first = next(chosen)
-        without = [] if first is NOTHING else [NOTHING]
-        with _world(first) as world:
+    async def _in_a_world(self, made: Callable[[Path], World], faults: Iterable[Fault]) -> None:
+        with _world(made) as world:
             chance, base = random.Random(self.seed), None
-            for fault in itertools.chain(without, [first], chosen):
+            for fault in itertools.chain([NOTHING], faults):
                 self.tell(fault.name)
                 phase = await self._phase(world, fault, chance, base)
                 base = base or phase.rest
@@ -61,30 +62,31 @@ class Run:
 
     async def _phase(self, world: World, fault: Fault, chance: random.Random, base: Size | None) -> Phase:
         users = Users(world, chance.randrange(2**32), first=len(self.phases) * 10_000_000)
-        before = world.executed()
+        before, trouble = world.executed(), ""
         async with asyncio.TaskGroup() as group:
             group.create_task(users.run(ASKERS, STREAMS))
             await asyncio.sleep(BEFORE_S)
             try:
                 await fault.act(world, chance)
+            except (NotHealed, TimeoutError) as error:
+                trouble = str(error) or "what was broken did not come back in time"
             finally:
                 users.stop()
         rest = await _at_rest(world, base)
         executed = world.executed() - before
         twice = sum(times > 1 for identity, times in executed.items() if identity in users.counts.posted)
-        return Phase(fault, users.counts, twice, rest, base or rest)
+        return Phase(fault, users.counts, twice, rest, base or rest, trouble)
 
 
-def _until(until: float, chance: random.Random) -> Iterator[Fault]:
-    yield NOTHING
+def _until(until: float, chance: random.Random, faults: Sequence[Fault]) -> Iterator[Fault]:
     while monotonic() < until:
-        yield chance.choice(FAULTS[1:])
+        yield chance.choice(faults)
 
 
 @contextmanager
-def _world(fault: Fault) -> Iterator[World]:
+def _world(kind: Callable[[Path], World]) -> Iterator[World]:
     with tempfile.TemporaryDirectory(prefix="edgeproxy-soak-", ignore_cleanup_errors=True) as made:
-        world = fault.made(Path(made))
+        world = kind(Path(made))
         try:
             world.start()
             yield world

@@ -6,7 +6,9 @@
 | `PUT /echo/ID/SIZE` | the same, after the whole body has come |
 | `POST /once/ID/SIZE` | the same; ID is appended to FILE first, which a kill -9 does not undo |
 | `GET /stream/ID/COUNT` | COUNT events, one every 100 ms, then the end of the body |
-| `GET /fault/MODE` | to the worker itself: from now on `reset`, `stall`, `garbage`, `half`, or `none` |
+| `GET /fault/MODE` | to the worker itself: from now on `reset`, `stall`, `swallow`, `garbage`, `half`, or `none` |
+
+One that stalls answers when it is over, as a program does that was held up; one that swallows never does.
 """
 
 from __future__ import annotations
@@ -16,11 +18,12 @@ import asyncio
 import hashlib
 import os
 import re
+from collections.abc import Callable
 from typing import cast
 
 import uvloop
 
-MODES = ("none", "reset", "stall", "garbage", "half")
+MODES = ("none", "reset", "stall", "swallow", "garbage", "half")
 EVENT_S = 0.1
 MAX_HEAD = 16 * 1024
 MAX_SIZE = 4 * 1024 * 1024
@@ -43,8 +46,20 @@ class State:
     """What the connections of one worker share."""
 
     def __init__(self, log: str) -> None:
-        self.mode = "none"
+        self._mode = "none"
+        self.held: list[Callable[[], None]] = []
+        """Answers that wait for the stall to end."""
         self._log = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+
+    @property
+    def mode(self) -> str:
+        return self._mode
+
+    @mode.setter
+    def mode(self, mode: str) -> None:
+        self._mode, held, self.held = mode, self.held, []
+        for answer in held:
+            answer()
 
     def executed(self, identity: int) -> None:
         os.write(self._log, b"%d\n" % identity)
@@ -83,20 +98,29 @@ class Worker(asyncio.Protocol):
             return
         if what == b"once":
             self._state.executed(int(name))
+        if self._state.mode == "stall":
+            self._state.held.append(lambda: self._respond(what, name, number))
+        else:
+            self._respond(what, name, number)
+
+    def _respond(self, what: bytes, name: bytes, number: bytes) -> None:
+        if self._transport.is_closing():
+            return
+        body = b"whole" if what == b"health" else content(int(name), min(int(number), MAX_SIZE))
+        if self._misbehave(body):
+            return
         if what == b"health":
-            if not self._misbehave(b"whole"):
-                self._write(b"whole")
-        elif not self._misbehave(body := content(int(name), min(int(number), MAX_SIZE))):
-            if what == b"stream":
-                self._begin_stream(int(name), int(number))
-            else:
-                self._answer(int(name), body)
+            self._write(body)
+        elif what == b"stream":
+            self._begin_stream(int(name), int(number))
+        else:
+            self._answer(int(name), body)
 
     def _misbehave(self, body: bytes) -> bool:
         match self._state.mode:
             case "reset":
                 self._transport.abort()
-            case "stall":
+            case "swallow":
                 pass
             case "garbage":
                 self._transport.write(GARBAGE)

@@ -10,7 +10,6 @@ import ssl
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import monotonic, sleep
@@ -22,7 +21,7 @@ from bench.measure import ProcessEnded, read_memory
 
 READY_S = 20.0
 WORKERS = 3
-FOREIGN = ("EDGEPROXY_", "COORDINATOR_", "API_KEY", "WORKER_")
+FOREIGN = ("EDGEPROXY_", "COORDINATOR_", "SHARED_STORE_", "API_KEY", "WORKER_")
 SETTINGS = {
     "EDGEPROXY_HOST": "127.0.0.1",
     "EDGEPROXY_PROCESSES": "2",
@@ -75,7 +74,7 @@ class World:
 
     directory: Path
     output: Path | None = None
-    extra: Mapping[str, str] = field(default_factory=dict)
+    extra: dict[str, str] = field(default_factory=dict)
     prefix: str = ""
     tls: ssl.SSLContext | None = None
     port: int = field(default_factory=free_port)
@@ -109,7 +108,7 @@ class World:
             self.edge = subprocess.Popen(
                 [sys.executable, "-m", "edgeproxy", "serve"],
                 cwd=ROOT,
-                env=kept | SETTINGS | own | self.upstreams() | dict(self.extra),
+                env=kept | SETTINGS | own | self.upstreams() | self.extra,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=errors,

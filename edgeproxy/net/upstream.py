@@ -196,7 +196,7 @@ class UpstreamConnection(PooledConnection):
         if end < 0 or end > limits.answer_head_bytes:
             self.buffer = data
             if end >= 0 or len(data) > limits.answer_head_bytes + 3 or data.count(b"\n") != data.count(b"\r\n"):
-                self._fail(exchange, BAD_RESPONSE, Stage.ANSWERING)
+                self._fail(exchange, BAD_RESPONSE, Stage.NONSENSE)
             return
         self.buffer = b""
         try:
@@ -208,7 +208,7 @@ class UpstreamConnection(PooledConnection):
             else:
                 self._pass_interim(exchange, head, tail(data, end + 4))
         except ProtocolError as error:
-            self._fail(exchange, error.fault, Stage.ANSWERING)
+            self._fail(exchange, error.fault, Stage.NONSENSE)
 
     def _pass_interim(self, exchange: Exchange, head: ResponseHead, rest: bytes) -> None:
         self.interim += 1

@@ -20,6 +20,7 @@ class Stage(Enum):
     NOTHING_SENT = "nothing_sent"  # no byte handed to the kernel: connect or handshake failed
     UNREACHED = "unreached"  # sent, and an intermediary says that it never came to the worker
     SENT = "sent"  # bytes written, not one byte of an answer seen
+    NONSENSE = "nonsense"  # bytes came that are no answer, nothing of them was forwarded
     ANSWERING = "answering"  # the answer had begun, nothing of it was forwarded
     FORWARDED = "forwarded"  # the client has seen a part of it
 
@@ -45,6 +46,10 @@ def judge(
     """`replayable`: the whole request is still in memory; `raced`: this exchange has already lost one race."""
     if stage in (Stage.ANSWERING, Stage.FORWARDED):
         return Verdict.GIVE_UP
+    if stage is Stage.NONSENSE:
+        # Another worker may do better; a request that makes workers answer nonsense must not go round among all.
+        again = idempotent and replayable and not timed_out and not failovers
+        return Verdict.ANOTHER_WORKER if again else Verdict.GIVE_UP
     if stage is Stage.NOTHING_SENT:
         return _failover(failovers)
     if stage is Stage.UNREACHED:

@@ -9,10 +9,12 @@ from pathlib import Path
 import pytest
 
 from bench.chaos import picks
+from bench.chaos.__main__ import Figure, outcomes
 from bench.chaos.load import Tally, offered
 from bench.chaos.picks import Cost
 from bench.chaos.site import site
 from bench.chaos.streams import _payload
+from bench.results import Outcome
 from edgeproxy.policy.balance import STRATEGIES
 
 
@@ -49,3 +51,14 @@ def test_a_cost_is_shown_for_every_strategy(monkeypatch: pytest.MonkeyPatch) -> 
     found = picks.costs()
     assert {(cost.strategy, cost.workers) for cost in found} == {(n, s) for n in STRATEGIES for s in (10, 1000)}
     assert all(isinstance(cost, Cost) and cost.grown < 2000 for cost in found)
+
+
+def test_a_goal_is_met_where_all_of_its_figures_are_and_those_that_miss_it_are_shown() -> None:
+    figures = [
+        Figure("a", "1 ms", "<= 2 ms", True, "added"),
+        Figure("nginx", "9 ms", name="added"),
+        Figure("b", "3 ms", "<= 2 ms", False, "added"),
+        Figure("c", "0", "0", True, "errors"),
+        Figure("d", "7"),
+    ]
+    assert list(outcomes(figures)) == [Outcome("added", "b: 3 ms", False), Outcome("errors", "c: 0", True)]

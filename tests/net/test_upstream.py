@@ -261,6 +261,20 @@ def test_half_a_head_is_not_asked_for_again() -> None:
     assert_settled(world)
 
 
+def test_nonsense_is_asked_of_one_other_worker() -> None:
+    """And not of a third: both have failed."""
+    world = World(silent, workers=3)
+    client = world.client()
+    client.send(GET)
+    for number in range(2):
+        assert len(world.dialled) == number + 1
+        world.far.feed(b"no answer\r\n\r\n")
+    assert only(client).status == 502
+    assert len(world.dialled) == 2
+    assert world.faults[-1:] == ["bad_response"]
+    assert_settled(world)
+
+
 def test_a_forwarded_answer_is_not_asked_for_again() -> None:
     world = World(silent, workers=2)
     client = world.client()

@@ -72,6 +72,14 @@ def test_s3_s4_an_answer_that_has_begun_is_never_asked_for_again(stage: Stage) -
         assert verdict(stage, reused=reused, raced=raced) is Verdict.GIVE_UP
 
 
+def test_nonsense_is_asked_of_one_other_worker_where_that_is_safe() -> None:
+    assert verdict(Stage.NONSENSE) is Verdict.ANOTHER_WORKER
+    assert verdict(Stage.NONSENSE, failovers=1) is Verdict.GIVE_UP
+    assert verdict(Stage.NONSENSE, idempotent=False) is Verdict.GIVE_UP
+    assert verdict(Stage.NONSENSE, replayable=False) is Verdict.GIVE_UP
+    assert verdict(Stage.NONSENSE, timed_out=True) is Verdict.GIVE_UP
+
+
 def test_every_chain_of_attempts_ends() -> None:
     for stage, reused in product((Stage.NOTHING_SENT, Stage.SENT), (False, True)):
         raced, failovers, attempts = False, 0, 1
