@@ -26,6 +26,7 @@ from edgeproxy.cluster.messages import Heartbeat, Registration, ServiceReport
 __all__ = ["Now", "Registry", "RegistryFull", "StaleIncarnation", "Worker"]
 
 MAX_WORKERS: Final = 100_000
+MOST_REMEMBERED: Final = 10_000  # of those who left
 MAX_BYTES: Final = 256 * 1024 * 1024  # of what workers say of themselves; usual ones say 300 bytes
 LOAD_STEPS: Final = 8
 REACH_AGAIN: Final = 30.0  # seconds between two tries to reach a worker that is hidden
@@ -57,7 +58,7 @@ class Registry:
     used_bytes: int = 0
     started: float | None = None
     unverified: int = 0
-    left: set[str] = field(default_factory=set)
+    left: dict[str, None] = field(default_factory=dict)
     watch: Watch = field(init=False)
     pace: Pace = field(init=False)
     assignments: Assignments = field(init=False)
@@ -85,7 +86,6 @@ class Registry:
         if self.settled(now):
             if not self._was_settled:
                 self._was_settled = True
-                self.left.clear()
                 self._announce(now, "the list is settled")
             self.assignments.mend(now)
 
@@ -108,7 +108,7 @@ class Registry:
         if old is not None:
             self._retire(old)
         self.workers[worker_id] = worker
-        self.left.discard(worker_id)
+        self.left.pop(worker_id, None)
         self.used_bytes += worker.size
         self.assignments.admit(worker, had, now)
         worker.status = worker.resting_status()
@@ -154,8 +154,9 @@ class Registry:
         if worker is None:
             return False
         self._remove(worker)
-        if not self.settled(now):
-            self.left.add(worker_id)  # edges remember it from before our start
+        self.left[worker_id] = None
+        if len(self.left) > MOST_REMEMBERED:
+            del self.left[next(iter(self.left))]
         self._note("left", worker, now)
         return True
 
@@ -228,10 +229,11 @@ class Registry:
         self.watch.stalls.excuse(start, end + min(end - start, self.interval))
 
     def gone(self, now: Now) -> list[str]:
-        """While we do not know everybody: those of whom we do know that they are not to be routed to any more."""
-        if self.settled(now):
-            return []
-        return sorted(self.left | {worker.worker_id for worker in self.workers.values() if not worker.live})
+        """Of whom edges shall not wait for a return, while the list makes them wait: we do not know everybody yet, or
+        it is empty. Of an empty one those who said good-bye alone: that all others died at once is hard to believe."""
+        if not self.settled(now):
+            return sorted(self.left.keys() | {worker.worker_id for worker in self.workers.values() if not worker.live})
+        return [] if any(worker.routable for worker in self.workers.values()) else sorted(self.left)
 
     def live(self, now: Now) -> list[Worker]:
         """Those that may be routed to, by id."""

@@ -6,6 +6,7 @@ import asyncio
 import itertools
 import os
 import signal
+import ssl
 import sys
 import time
 from collections.abc import Callable
@@ -17,6 +18,7 @@ import aiohttp
 import httpx
 import psutil
 import pytest
+import trustme
 
 from tests.e2e.lent import KEY, AgentProcess, CoordinatorProcess, until
 from tests.e2e.processes import ROOT, Process, Proxy, free_port
@@ -116,6 +118,35 @@ async def test_reverse_dial_carries_events_unbuffered_and_cancellation_at_once(a
                     if await told.json():
                         break
                 await asyncio.sleep(0.02)
+
+
+def test_reverse_dial_to_an_edge_that_speaks_tls(
+    agent: StartAgent, proxy: StartProxy, coordinator: CoordinatorProcess, tmp_path: Path
+) -> None:
+    """Encrypted from the machine to the edge; requests go down the same connection."""
+    ca, certificate, key = tmp_path / "ca.pem", tmp_path / "cert.pem", tmp_path / "key.pem"
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(str(ca))
+    leaf = authority.issue_cert("localhost")
+    leaf.cert_chain_pems[0].write_to_path(str(certificate))
+    leaf.private_key_pem.write_to_path(str(key))
+    edge = proxy(
+        COORDINATOR_URL=coordinator.url,
+        API_KEY=KEY,
+        EDGEPROXY_WORKER_LIST_REFRESH="0.3",
+        EDGEPROXY_TLS_CERT=str(certificate),
+        EDGEPROXY_TLS_KEY=str(key),
+    )
+    url = f"https://localhost:{edge.port}"
+    agent(AGENT_EXPOSE="reverse", AGENT_EDGES=url, SSL_CERT_FILE=str(ca))
+    trusting = ssl.create_default_context(cafile=str(ca))
+    with httpx.Client(base_url=f"{url}/service/{NOTES}", verify=trusting, timeout=20) as client:
+        until(lambda: client.get("/x").status_code == 200)
+        seen = client.get("/a?b=c").json()
+        assert (seen["path"], seen["headers"]["X-Forwarded-Proto"]) == ("/a?b=c", "https")
+        content = os.urandom(1_000_000)
+        assert client.post("/echo", content=content).json()["size"] == len(content)
+        assert client.get("/bytes/3000000").content == b"\xa5" * 3_000_000
 
 
 async def test_reverse_dial_carries_websockets(agent: StartAgent, edge: Proxy) -> None:

@@ -227,4 +227,19 @@ async def test_a_young_coordinator_says_who_is_gone(client: TestClient, clock: A
     assert (await listed())[0] == []
     await client.delete("/api/worker/unregister/w")
     clock.move(30)
+    await join(client, "x", "cpu")
     assert (await listed())[0] == []  # a full list needs no such word
+
+
+async def test_an_empty_list_names_those_who_said_good_bye_and_not_those_who_fell_silent(
+    client: TestClient, clock: Any
+) -> None:
+    await join(client, "silent", "cpu")
+    await join(client, "polite", "cpu")
+    async with client.delete("/api/worker/unregister/polite") as response:
+        assert response.status == 200
+    clock.move(100)
+    body = await get(client, "/api/coordinator/workers")
+    assert (body["workers"], body["settled"], body["gone"]) == ([], True, ["polite"])
+    await join(client, "polite", "cpu")
+    assert (await get(client, "/api/coordinator/workers"))["gone"] == []
