@@ -14,7 +14,7 @@ from edgeproxy.http.fields import PLAIN, REQUEST_FIELDS, TEXT_BYTES, TOKEN_BYTES
 
 LAST_CHUNK = b"0\r\n\r\n"
 
-_MAX_SIZE = 2**62
+_MAX_SIZE = 1 << 62
 
 _TOKEN = rb"[" + re.escape(TOKEN_BYTES) + rb"]+"
 # Neither "[" nor a bare backslash: each byte can be read in one way only, or a refusal would take time without end.
@@ -32,6 +32,25 @@ _DONE = 4
 def chunk(data: bytes) -> bytes:
     """`data` as one chunk; `data` must not be empty, since an empty chunk is the last one."""
     return b"%x\r\n%b\r\n" % (len(data), data)
+
+
+def _plain_size(line: bytes) -> int:
+    """The usual line: one to eight hexadecimal digits and nothing else; -1 for any other."""
+    if not 0 < len(line) <= 8:
+        return -1
+    size = 0
+    for at in range(len(line)):
+        byte = line[at]
+        if 0x30 <= byte <= 0x39:
+            value = byte - 0x30
+        elif 0x41 <= byte <= 0x46:
+            value = byte - 0x37
+        elif 0x61 <= byte <= 0x66:
+            value = byte - 0x57
+        else:
+            return -1
+        size = size * 16 + value
+    return size
 
 
 class ChunkedReader:
@@ -109,14 +128,21 @@ class ChunkedReader:
             self.done = True
 
     def _take_size(self, line: bytes) -> None:
+        size = _plain_size(line)
+        if size < 0:
+            size = self._odd_size(line)
+        self._left = size
+        self._state = _DATA if size else _TRAILERS
+
+    def _odd_size(self, line: bytes) -> int:
+        """Of a line that is long, or has extensions, or is none."""
         match = _SIZE_LINE.fullmatch(line)
         if match is None or len(match[2]) > self._bounds.extension:
             raise ProtocolError(self._fault, "not a chunk size")
         size = int(match[1], 16)
         if size > _MAX_SIZE:
             raise ProtocolError(self._fault, "a chunk size out of range")
-        self._left = size
-        self._state = _DATA if size else _TRAILERS
+        return size
 
     def _check_trailer(self, line: bytes) -> None:
         self._trailers += 1
