@@ -103,7 +103,7 @@ class Coordinator:
         self.registrations.append(body)
         self.keys.add(request.headers.get("X-API-Key"))
         if self.refuse_with:
-            return web.json_response({"detail": "no"}, status=self.refuse_with)
+            return web.json_response({"detail": "Invalid API key"}, status=self.refuse_with)
         worker_id = body["worker_id"] or f"given-{len(self.registrations)}"
         self.known.add(worker_id)
         answer = {"worker_id": worker_id, "worker_type": body["capabilities"]["worker_type"], "tier": 2}
