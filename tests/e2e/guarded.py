@@ -18,7 +18,8 @@ Start = Callable[..., Any]
 
 
 def get(edge: Proxy, path: str = "/who", **fields: str) -> httpx.Response:
-    return httpx.get(edge.url + path, headers={name.replace("_", "-"): value for name, value in fields.items()})
+    named = {name.replace("_", "-"): value for name, value in fields.items()}
+    return httpx.get(edge.url + path, headers=named, timeout=30)  # that it is served, not how fast: machines of CI vary
 
 
 def raw(edge: Proxy, data: bytes) -> bytes:
@@ -36,7 +37,7 @@ def raw(edge: Proxy, data: bytes) -> bytes:
 
 
 def metric(edge: Proxy, line: str) -> float:
-    page = httpx.get(f"{edge.admin_url}/metrics").text
+    page = httpx.get(f"{edge.admin_url}/metrics", timeout=30).text
     found = [each for each in page.splitlines() if each.startswith(line)]
     return float(found[0].rpartition(" ")[2]) if found else 0.0
 
