@@ -41,17 +41,20 @@ class Handshaking:
         self._options = options
         self._arriving: set[asyncio.Task[None]] = set()
         self._resuming: asyncio.TimerHandle | None = None
+        self._open = False
 
     async def begin(self) -> None:
         self.resume()
 
     def resume(self) -> None:
         self._forget_resuming()
+        self._open = True
         for sock in self._sockets:
             self._loop.add_reader(sock, self._accept, sock)
 
     def pause(self) -> None:
         self._forget_resuming()
+        self._open = False
         for sock in self._sockets:
             self._loop.remove_reader(sock)
 
@@ -62,6 +65,8 @@ class Handshaking:
 
     def _accept(self, listening: socket.socket) -> None:
         for _ in range(_AT_ONCE):
+            if not self._open:
+                return  # the last one filled the place: the others wait in the kernel's queue
             try:
                 sock, peer = listening.accept()
             except (BlockingIOError, InterruptedError):
