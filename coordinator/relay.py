@@ -35,6 +35,8 @@ _HOP: Final = frozenset(
     }
 )
 _OURS: Final = frozenset({"worker-proof", "worker-signature", "x-request-id"})
+# who the asker is, by his own word; X-Forwarded-For goes on, with what we see at its end
+_CLAIMS: Final = frozenset({"forwarded", "x-real-ip", "x-client-ip", "true-client-ip", "cf-connecting-ip"})
 # what speaks for this whole site, or opens it to others: not for a lent machine to say
 _GUARDED: Final = frozenset(
     {
@@ -133,7 +135,9 @@ class Relay:
         raise failure
 
     def _onward(self, given: Mapping[str, str], peer: str, *, whole: bool) -> CIMultiDict[str]:
-        left_out = _HOP | _OURS | _named(given.get(hdrs.CONNECTION, "")) | ({"content-length"} if whole else set())
+        left_out = (
+            _HOP | _OURS | _CLAIMS | _named(given.get(hdrs.CONNECTION, "")) | ({"content-length"} if whole else set())
+        )
         headers = CIMultiDict(
             (name, value)
             for name, value in given.items()

@@ -227,11 +227,13 @@ async def test_who_may_ask(users: TestClient, state: State, worker: Recorder) ->
     assert "X-API-Key" not in worker.heads[-1][2]  # ours, and for nobody else
     seen: list[Caller] = []
     state.users = lambda caller: bool(seen.append(caller)) or True
-    async with users.get("/service/upload/x", headers={**elsewhere, "X-API-Key": "theirs"}) as response:
+    claims = {"X-Real-IP": "198.51.100.1", "Forwarded": "for=198.51.100.1", "CF-Connecting-IP": "198.51.100.1"}
+    async with users.get("/service/upload/x", headers={**elsewhere, **claims, "X-API-Key": "theirs"}) as response:
         assert response.status == 200
     assert (seen[0].direct, seen[0].loopback) == (False, False)
     assert worker.heads[-1][2]["X-API-Key"] == "theirs"
     assert worker.heads[-1][2]["X-Forwarded-For"] == "203.0.113.9, 127.0.0.1"
+    assert not claims.keys() & worker.heads[-1][2].keys()
 
 
 async def test_bounds(users: TestClient, worker: Recorder, monkeypatch: pytest.MonkeyPatch) -> None:
