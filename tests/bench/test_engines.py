@@ -1,7 +1,6 @@
 """The closed loop of lines, and what is said to the engines; a real Redis answers it."""
 
 import asyncio
-import shutil
 from collections.abc import Callable
 
 import pytest
@@ -9,6 +8,7 @@ import pytest
 from bench.engines.__main__ import _line, measured
 from bench.engines.asker import Line, asked
 from bench.engines.engines import ENGINES, VALUE, Redis
+from tests.redis import redis_program
 
 
 async def answered(answer: Callable[[bytes], bytes]) -> int:
@@ -37,9 +37,8 @@ async def test_each_says_its_own_key(engine: Redis) -> None:
     assert len(questions) == 3
 
 
-@pytest.mark.skipif(shutil.which("redis-server") is None, reason="no redis-server")
 def test_a_real_redis_keeps_it() -> None:
     assert VALUE in Redis().words(1).question
-    per_second, us = measured(Redis(), "redis-server", 0.2)
+    per_second, us = measured(Redis(), redis_program(), 0.2)
     assert per_second > 0
     assert us > 0

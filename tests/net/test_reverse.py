@@ -12,6 +12,7 @@ from edgeproxy.net.dial import NetworkDialer
 from edgeproxy.net.edge import Edge
 from edgeproxy.net.limits import Limits
 from edgeproxy.net.reverse import IDLE_LIMIT, MAX_SOCKETS, RETURN_SECONDS, Reception
+from edgeproxy.policy.address import Source
 from edgeproxy.policy.balance.round_robin import RoundRobin
 from edgeproxy.proxy.table import Pool, Route, Table
 from tests.wire.world import OK, FarClient, World
@@ -244,6 +245,21 @@ def test_one_that_is_not_admitted_any_more_is_shown_out(world: Entrance, keys: d
     world.reception.admit(keys)
     world.loop.run()
     assert machine.transport.lost
+
+
+def test_machines_come_in_and_leave_by_the_same_door_as_all(world: Entrance) -> None:
+    machine = world.dial_in()
+    assert world.edge.door.inside == 1
+    machine.reset()
+    assert world.edge.door.inside == 0
+
+
+def test_who_is_denied_by_the_same_door_does_not_dial_in(world: Entrance) -> None:
+    machine = world.client()
+    machine.connection.source = Source("203.0.113.9", 7, denied=True)
+    machine.send(asking())
+    assert b"source_denied" in machine.got
+    assert world.reception.lobby("m1").sockets == set()
 
 
 def test_what_rests_for_long_ends_before_a_router_forgets_it(world: Entrance) -> None:
