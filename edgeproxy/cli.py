@@ -75,7 +75,7 @@ def _run(mode: Mode, flags: dict[str, Any]) -> None:
 
         configure_logs()
         settings = load(MODES[mode], prefix=PREFIX, flags=flags)
-        from edgeproxy.assemble import run
+        from edgeproxy.host import run
 
         return run(settings, _as_environment(MODES[mode], flags))
 
@@ -100,7 +100,7 @@ def check(mode: Annotated[str, typer.Argument(help="serve or balance")] = "serve
         for variable, name in settings.variables().items():
             value = getattr(settings, name)
             print(f"{variable}={','.join(value) if isinstance(value, tuple) else '' if value is None else value}")
-        from edgeproxy.discovery.policy import read_text
+        from edgeproxy.discovery.policy_file import read_text
 
         if settings.policy is not None:
             try:
@@ -173,9 +173,9 @@ def worker(mode: str) -> None:
     """One serving process; started by the supervisor."""
 
     def main() -> int:
-        from edgeproxy.assemble import serve as serve_child
         from edgeproxy.runtime.child import run_child
         from edgeproxy.runtime.logs import configure_logs
+        from edgeproxy.serving import serve as serve_child
 
         configure_logs()
         settings = load(MODES["balance" if mode == "balance" else "serve"], prefix=PREFIX, flags={})

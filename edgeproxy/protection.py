@@ -8,11 +8,11 @@ import socket
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from hashlib import blake2b, sha256
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from edgeproxy.clock import Clock, monotonic
-from edgeproxy.discovery.policy import read_text
+from edgeproxy.discovery.policy_file import read_text
 from edgeproxy.net.door import Door
 from edgeproxy.policy.address import Sources
 from edgeproxy.policy.bans import Bans
@@ -25,7 +25,6 @@ from edgeproxy.policy.notation import parse_limits
 from edgeproxy.policy.presence import Presence, parts_of, presence_bytes
 from edgeproxy.policy.reach import Reach, reach_of
 from edgeproxy.policy.rules import RoutePolicy, Rules
-from edgeproxy.policy.tokens import Tokens
 from edgeproxy.policy.words import WORD, Words
 from edgeproxy.proxy.pipeline import Guard
 from edgeproxy.runtime.environment import ConfigurationError
@@ -33,6 +32,9 @@ from edgeproxy.runtime.logs import get_logger
 from edgeproxy.runtime.shared_memory import create_memory
 from edgeproxy.settings import ProxySettings, network
 from edgeproxy.telemetry.counters import Counters
+
+if TYPE_CHECKING:
+    from edgeproxy.policy.tokens import Tokens
 
 SAFE_LIMIT = "200/second;burst=1000"
 """Without EDGEPROXY_RATE_LIMIT, for one address: no browser and no SDK comes near it, and one attacker's machine is
@@ -193,6 +195,8 @@ class Protection:
         part = self._document.jwt
         if part is None:
             return None
+        from edgeproxy.policy.tokens import Tokens  # with it comes a library of 20 MB, in each process
+
         return Tokens(
             lambda: datetime.now(UTC).timestamp(),
             algorithms=part.algorithms,

@@ -17,8 +17,9 @@ from typing import Final
 import aiohttp
 from yarl import URL
 
+from edgeproxy.discovery.resolver import ReachResolver
 from edgeproxy.discovery.snapshot import Endpoint
-from edgeproxy.net.resolve import ReachResolver, literal
+from edgeproxy.net.resolve import literal
 from edgeproxy.policy.reach import OPERATOR, Reach
 
 log = logging.getLogger(__name__)

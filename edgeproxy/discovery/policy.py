@@ -12,6 +12,7 @@ import aiohttp
 import orjson
 
 from edgeproxy.clock import monotonic
+from edgeproxy.discovery.policy_file import read_text
 from edgeproxy.policy.document import Document, TokenPart, read_document
 from edgeproxy.policy.tokens import Tokens
 from edgeproxy.runtime.logs import get_logger
@@ -21,27 +22,9 @@ KEYS_SECONDS = 300.0
 """How long an issuer's keys are used before they are asked for again."""
 KEYS_RETRY_SECONDS = 10.0
 """After a failure; and between two questions that a token with an unknown key has caused: anybody can make one."""
-MAX_DOCUMENT = 4 * 1024 * 1024
 MAX_JWKS = 256 * 1024
 
 log = get_logger(__name__)
-
-
-def read_text(path: Path) -> str:
-    """The text of a policy file that is one; ValueError says why it is none."""
-    try:
-        with path.open("rb") as file:
-            content = file.read(MAX_DOCUMENT + 1)
-    except OSError as error:
-        raise ValueError(error.strerror or "cannot be read") from None
-    if len(content) > MAX_DOCUMENT:
-        raise ValueError(f"is longer than {MAX_DOCUMENT} bytes")
-    try:
-        text = content.decode()
-    except UnicodeDecodeError:
-        raise ValueError("is not a text in UTF-8") from None
-    read_document(text)
-    return text
 
 
 class PolicyWatch:

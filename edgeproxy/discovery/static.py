@@ -4,9 +4,23 @@
 """
 
 import re
+from collections.abc import Sequence
 from typing import Final
 
+from edgeproxy.cluster.services import SERVICES
+from edgeproxy.cluster.urls import worker_url
 from edgeproxy.discovery.snapshot import STATIC_POOL, Endpoint, Snapshot
+from edgeproxy.runtime.environment import ConfigurationError
+
+
+def first_snapshot(upstreams: Sequence[str], health_path: str) -> Snapshot:
+    """What is served before the coordinator has answered: no worker, and 503 rather than 404."""
+    if not upstreams:
+        return Snapshot.of((), SERVICES)
+    try:
+        return static_snapshot(",".join(upstreams), health_path)
+    except ValueError as error:
+        raise ConfigurationError(f"EDGEPROXY_UPSTREAMS: {error}") from None
 
 
 def static_snapshot(urls: str, health_path: str = "/health") -> Snapshot:
@@ -24,6 +38,7 @@ _SLOTS: Final = re.compile(r"slots=([0-9]{1,6})")
 def _endpoint(text: str, health_path: str) -> Endpoint:
     url, *options = (part.strip() for part in text.split(";"))
     try:
+        worker_url(url)  # none that dials in: there is no list that says who may
         return Endpoint.of(STATIC_POOL, url, health_path, *_numbers(options))
     except ValueError as error:
         shown = url.rpartition("@")[2][:200]  # without a password

@@ -15,14 +15,13 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
-from typing import Any
-
-from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives.serialization import load_pem_private_key
+from typing import TYPE_CHECKING, Any
 
 from edgeproxy.runtime.environment import ConfigurationError
 from edgeproxy.runtime.logs import get_logger
+
+if TYPE_CHECKING:
+    from cryptography import x509
 
 WATCH_INTERVAL = 1.0
 """Seconds between two looks at the files."""
@@ -49,6 +48,8 @@ class Pair:
     @cached_property
     def leaf(self) -> x509.Certificate:
         """The server's own certificate: the first one."""
+        from cryptography import x509  # the serving processes read none: 15 MB in each
+
         return x509.load_pem_x509_certificates(self.certificate)[0]
 
     @property
@@ -58,6 +59,8 @@ class Pair:
     @property
     def names(self) -> list[str]:
         """Whom it speaks for (subjectAltName); clients look at nothing else (RFC 9110 section 4.3.4)."""
+        from cryptography import x509
+
         try:
             names = self.leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
         except x509.ExtensionNotFound:
@@ -123,6 +126,9 @@ class PairFiles:
         return pair
 
     def _private_key(self, pem: bytes) -> Any:
+        from cryptography.exceptions import UnsupportedAlgorithm
+        from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
         try:
             return load_pem_private_key(pem, None)
         except TypeError:

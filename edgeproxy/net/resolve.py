@@ -5,11 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from typing import Any
 from urllib.parse import urlsplit
-
-from aiohttp import ThreadedResolver
-from aiohttp.abc import AbstractResolver, ResolveResult
 
 from edgeproxy.cluster.addresses import parse_address
 from edgeproxy.policy.reach import Reach
@@ -39,21 +35,3 @@ def literal(url: str) -> str:
     """The host of a URL where it is an address, else ""."""
     host = urlsplit(url).hostname or ""
     return host if parse_address(host) is not None else ""
-
-
-class ReachResolver(AbstractResolver):
-    """The same rule for aiohttp's connections."""
-
-    def __init__(self, reach: Reach) -> None:
-        self._reach = reach
-        self._inner = ThreadedResolver()
-
-    async def resolve(self, host: str, port: int = 0, family: Any = socket.AF_UNSPEC) -> list[ResolveResult]:
-        found = await self._inner.resolve(host, port, family)
-        allowed = [each for each in found if self._reach.allows(each["host"])]
-        if not allowed:
-            raise OSError("no address of the name may be dialled")
-        return allowed
-
-    async def close(self) -> None:
-        await self._inner.close()

@@ -40,8 +40,9 @@ from edgeproxy.policy.notation import parse_limits
 from edgeproxy.policy.rules import CREDENTIALS, RoutePolicy
 from edgeproxy.policy.shed import PRIORITIES
 from edgeproxy.policy.sizes import size
-from edgeproxy.policy.tokens import ALGORITHMS
 
+ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "EdDSA")
+"""Those with a public key: a secret that every edge must know would let every edge make tokens."""
 MAX_KEYS = 20_000
 
 

@@ -13,8 +13,6 @@ from joserfc.jwk import KeySet
 
 from edgeproxy.policy.keys import MAX_CREDENTIAL, Caller
 
-ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "EdDSA")
-"""Those with a public key: a secret that every edge must know would let every edge make tokens."""
 MAX_REMEMBERED = 4096
 """Verified tokens of a process; some 2 KiB each."""
 LEEWAY = 30

@@ -7,6 +7,8 @@ faster than the limit; health is answered always.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from edgeproxy.clock import Clock
 from edgeproxy.errors import (
     BANNED,
@@ -29,12 +31,14 @@ from edgeproxy.policy.leases import EVERYBODY, Leases
 from edgeproxy.policy.limit import NANO, Limit, LimitTable
 from edgeproxy.policy.rules import APPLICATION, PASS, Rules
 from edgeproxy.policy.shed import Shed
-from edgeproxy.policy.tokens import Tokens
 from edgeproxy.proxy.exchange import Exchange, Peer
 from edgeproxy.proxy.table import Table
 
 _RETRY_AFTER = [b"Retry-After: %d\r\n" % seconds for seconds in range(3601)]
 """Made before, since a flood is made of them; who is to wait longer is told an hour."""
+if TYPE_CHECKING:
+    from edgeproxy.policy.tokens import Tokens
+
 _CHALLENGE = b'WWW-Authenticate: Bearer realm="edgeproxy"\r\n'
 
 

@@ -75,7 +75,7 @@ def test_the_static_pool() -> None:
     assert snapshot.known_services == {"upstreams"}
 
 
-@pytest.mark.parametrize("urls", ["", " , ", "a:1", "http://a, ftp://b"])
+@pytest.mark.parametrize("urls", ["", " , ", "a:1", "http://a, ftp://b", "reverse://m1/service/s"])
 def test_a_wrong_static_pool_is_an_error(urls: str) -> None:
     with pytest.raises(ValueError, match="URL"):
         static_snapshot(urls)

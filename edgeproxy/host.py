@@ -1,4 +1,4 @@
-"""The composition root: what a host runs once (`Host`, in the supervisor) and what each process runs (`serve`)."""
+"""What runs once on a machine, in the supervisor: discovery, health checks, the admin listener, the processes."""
 
 from __future__ import annotations
 
@@ -10,61 +10,35 @@ from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from typing import Any
 
-import orjson
 import uvloop
 from aiohttp import web
 
 from edgeproxy.admin.app import admin_app
 from edgeproxy.admin.metrics import ProcessCounts, exposition
-from edgeproxy.cache.store import Store
-from edgeproxy.clock import Clock, monotonic
 from edgeproxy.cluster.client import CoordinatorClient
 from edgeproxy.cluster.homes.configured import client_of
-from edgeproxy.cluster.services import SERVICES
 from edgeproxy.discovery.coordinator import CoordinatorSource
 from edgeproxy.discovery.feed import ChangeFeed
 from edgeproxy.discovery.health import HealthChecker
 from edgeproxy.discovery.policy import PolicyWatch
 from edgeproxy.discovery.sightings import EdgeHeartbeat, Sightings
-from edgeproxy.discovery.snapshot import Endpoint, Snapshot
-from edgeproxy.discovery.static import static_snapshot
-from edgeproxy.net.accept import Accepting
+from edgeproxy.discovery.snapshot import Snapshot
+from edgeproxy.discovery.static import first_snapshot
 from edgeproxy.net.certificates import Pair, PairFiles, PairWatch
-from edgeproxy.net.client import ClientConnection
-from edgeproxy.net.dial import NetworkDialer
-from edgeproxy.net.edge import Edge
-from edgeproxy.net.handshaking import Handshaking
-from edgeproxy.net.reverse import Reception
-from edgeproxy.net.tls import ServerTls
-from edgeproxy.policy.affinity import session_reader
-from edgeproxy.policy.balance.choice import Balancing
 from edgeproxy.policy.reach import OPERATOR
-from edgeproxy.protection import Protection, new_door, new_memory, new_reach, presence_of, read_policy
-from edgeproxy.proxy.observe import Observer
-from edgeproxy.proxy.table import Table
-from edgeproxy.routes import COORDINATOR, Routes
-from edgeproxy.runtime.child import Child
+from edgeproxy.protection import new_memory, new_reach, presence_of, read_policy
 from edgeproxy.runtime.environment import ConfigurationError, reveal
 from edgeproxy.runtime.logs import get_logger
-from edgeproxy.runtime.shared_memory import inherited_memory
 from edgeproxy.runtime.sockets import Bind, listen
 from edgeproxy.runtime.supervisor import Program, Supervisor
-from edgeproxy.settings import ProxySettings, network, per_service
-from edgeproxy.telemetry.access import AccessLog
-from edgeproxy.telemetry.counters import Counters
-
-REPORT_GAP = 0.1
-"""Seconds between two reports of the same failing worker: the first one is news."""
-
-ABORT_GRACE = 0.5
-"""Seconds for aborted connections to be closed before the loop ends."""
+from edgeproxy.settings import ProxySettings
 
 log = get_logger(__name__)
 
 
 def run(settings: ProxySettings, environment: Mapping[str, str]) -> int:
     """Supervise the program until it is told to end; the exit code. `environment` is what flags said."""
-    snapshot = _first_snapshot(settings)
+    snapshot = first_snapshot(settings.upstreams, settings.health_path)
     certificates = _certificates(settings)
     read_policy(settings)
     sockets = listen(Bind(settings.host, settings.port), settings.processes)
@@ -79,16 +53,6 @@ def run(settings: ProxySettings, environment: Mapping[str, str]) -> int:
     )
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         return runner.run(Host(settings, program, sockets, snapshot, certificates).run(admin[0]))
-
-
-def _first_snapshot(settings: ProxySettings) -> Snapshot:
-    """What is served before the coordinator has answered: no worker, and 503 rather than 404."""
-    if not settings.upstreams:
-        return Snapshot.of((), SERVICES)
-    try:
-        return static_snapshot(",".join(settings.upstreams), settings.health_path)
-    except ValueError as error:
-        raise ConfigurationError(f"EDGEPROXY_UPSTREAMS: {error}") from None
 
 
 def _certificates(settings: ProxySettings) -> PairWatch | None:
@@ -269,145 +233,3 @@ class _Background:
         for outcome in await asyncio.gather(*self._tasks, return_exceptions=True):
             if isinstance(outcome, Exception):
                 log.error("a background task had failed", reason=repr(outcome))
-
-
-async def serve(child: Child, settings: ProxySettings) -> None:
-    """One serving process: from its sockets to its last exchange."""
-    counters = Counters()
-    name = "edge-proxy" if settings.mode == "serve" else "load-balancer"
-    routes = Routes(
-        counters, _balancing(settings), orjson.dumps({"status": "healthy", "service": name}), settings.max_replay
-    )
-    loop = asyncio.get_running_loop()
-    access_log = AccessLog() if settings.access_log == "json" else None
-    dialer = NetworkDialer(new_reach(settings))
-    report = _Reporter(child, loop)
-    tls = ServerTls(counters) if settings.tls_files else None
-    observer = Observer(counters, access_log, Clock(monotonic))
-    store = _shared_store(settings, counters)
-    memory = inherited_memory()
-    protection = Protection(settings, memory, counters, store.leases if store else None, child.send)
-    routes.policies = protection.policies
-    snapshot = _first_snapshot(settings)
-    table = _build_table(routes, settings, snapshot)
-    door = new_door(settings, counters, memory)
-    cache = _new_cache(settings, counters)
-    edge = Edge(loop, table, settings.limits, observer, dialer, report, tls, cache, protection.build, door)
-    dialer.edge = edge
-    if settings.mode == "serve" and not settings.upstreams:
-        routes.reception = Reception(edge, child.slot, settings.processes, lambda: report(""))
-        edge.table = _build_table(routes, settings, _first_snapshot(settings))
-    edge.start()
-
-    def on_message(message: Mapping[str, Any]) -> None:
-        nonlocal snapshot
-        if message["type"] == "snapshot":
-            snapshot = Snapshot.from_message(message)
-            if routes.reception is not None:
-                routes.reception.admit(snapshot.keys)
-            edge.table = _build_table(routes, settings, snapshot)
-        elif message["type"] in ("policy", "jwks"):
-            protection.hear(message)
-            routes.policies = protection.policies
-            edge.table = _build_table(routes, settings, snapshot)
-        elif message["type"] == "health":
-            routes.probed(message["alive"])
-        elif message["type"] == "purge" and cache is not None:
-            cache.clear()
-        elif message["type"] == "tls" and tls is not None:
-            tls.use(Pair.from_message(message))
-
-    child.on_message = on_message
-    trusted = [network(text) for text in settings.trusted_proxies]
-    options = await tls.server_options(settings.limits) if tls else {}
-    door_keeper = Handshaking if tls else Accepting
-    accepting = door_keeper(loop, lambda: ClientConnection(edge, trusted), child.sockets, options)
-    await accepting.begin()
-    door.shut, door.open = accepting.pause, accepting.resume
-    child.ready()
-    background = [loop.create_task(_send_counters(child, counters, routes))]
-    if store is not None:
-        background.append(loop.create_task(store.run()))
-    seconds = await child.until_drain()
-    await _drain(edge, accepting, seconds)
-    for task in background:
-        task.cancel()
-    if store is not None:
-        await store.close()
-    child.send(counters.as_message())
-    edge.stop()
-    await dialer.close()
-    if access_log is not None:
-        access_log.close()
-
-
-def _balancing(settings: ProxySettings) -> Balancing:
-    return Balancing(
-        strategies=per_service(settings.balance, str),
-        sessions=per_service(settings.affinity, session_reader),
-        max_in_flight=settings.max_in_flight,
-        queue=settings.queue,
-        queue_seconds=settings.queue_timeout,
-        processes=settings.processes,
-    )
-
-
-def _new_cache(settings: ProxySettings, counters: Counters) -> Store | None:
-    """This process's share of the cache."""
-    share = settings.cache // settings.processes
-    return Store(share, settings.cache_max_entry, counters) if share else None
-
-
-def _shared_store(settings: ProxySettings, counters: Counters) -> Any:
-    """What several machines share their limits by, where the operator has named one."""
-    url = reveal(settings.shared_store_url)
-    if url is None:
-        return None
-    from edgeproxy.net.store import SharedStore  # its client library takes a while to load
-
-    return SharedStore(url, counters.fault)
-
-
-def _build_table(routes: Routes, settings: ProxySettings, snapshot: Snapshot) -> Table:
-    if settings.upstreams:
-        return routes.stand_alone(snapshot)
-    if settings.mode == "balance":
-        return routes.balancer(snapshot, settings.service)
-    return routes.edge(snapshot, [Endpoint.of(COORDINATOR, url) for url in settings.coordinator_url])
-
-
-class _Reporter:
-    """Tells the supervisor of workers that fail, so that discovery and health checks look at once."""
-
-    def __init__(self, child: Child, loop: asyncio.AbstractEventLoop) -> None:
-        self._child = child
-        self._now = loop.time
-        self._last: dict[str, float] = {}
-
-    def __call__(self, worker: str) -> None:
-        now = self._now()
-        if now - self._last.get(worker, 0.0) >= REPORT_GAP:
-            if len(self._last) > 10_000:  # ids of workers long gone
-                self._last.clear()
-            self._last[worker] = now
-            self._child.send({"type": "failed", "worker": worker})
-
-
-async def _send_counters(child: Child, counters: Counters, routes: Routes) -> None:
-    while True:
-        await asyncio.sleep(1.0)
-        child.send(counters.as_message())
-        child.send({"type": "seen", "workers": routes.seen()})
-
-
-async def _drain(edge: Edge, accepting: Accepting | Handshaking, seconds: float) -> None:
-    """Stop accepting; connections at rest end now, those at work with their exchange or at the deadline."""
-    edge.draining = True
-    edge.door.open = edge.door.shut = accepting.pause
-    accepting.pause()
-    edge.drain()
-    deadline = edge.clock.tick() + seconds
-    while edge.clients and edge.clock.tick() < deadline:
-        await asyncio.sleep(0.05)
-    edge.abort()
-    await asyncio.sleep(ABORT_GRACE if edge.clients else 0)
