@@ -4,3 +4,9 @@ cdef class Clock:
     cdef readonly double now
 
     cpdef double tick(self) except? -1
+
+cdef class DateField:
+    cdef double _made_at
+    cdef bytes _line
+
+    cpdef bytes line(self, double now)

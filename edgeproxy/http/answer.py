@@ -7,6 +7,7 @@ from http import HTTPStatus
 import orjson
 
 from edgeproxy.errors import Fault
+from edgeproxy.http.framing import content_length
 
 PROBLEM = "problem"
 OPENAI = "openai"
@@ -37,6 +38,18 @@ def error_body(fault: Fault, detail: str, request_id: bytes, dialect: str) -> by
     return orjson.dumps(document)
 
 
+class _Document:
+    """What is the same in every answer with one fault: made once for each, since an attacker can have many of them.
+    `start`: the status line and the fields; the body is `before`, the request's id where it is `named`, `behind`."""
+
+    __slots__ = ("before", "behind", "named", "start")
+
+    def __init__(self, fault: Fault, detail: str, dialect: str) -> None:
+        self.named = dialect != OPENAI
+        self.start = _start(fault, dialect)
+        self.before, _, self.behind = error_body(fault, detail, _ID, dialect).partition(_ID if self.named else b"\n")
+
+
 def error_answer(
     fault: Fault,
     detail: str,
@@ -49,57 +62,58 @@ def error_answer(
 ) -> bytes:
     """One whole response, head and body; `date` and `added` are field lines with CRLF, `to_head` leaves the body
     out."""
-    start, end = _document(fault, detail, dialect)
-    if dialect == OPENAI:
-        body = end
-    elif b'"' in request_id or b"\\" in request_id or b"\t" in request_id or not request_id.isascii():
-        body = error_body(fault, detail, request_id, dialect)  # a trusted proxy's own idea of an id
+    document = _document(fault, detail, dialect)
+    if not document.named:
+        body = document.before
+    elif _stands_in_json(request_id):
+        body = document.before + request_id + document.behind
     else:
-        body = start + request_id + end
-    head = b"".join(
+        body = error_body(fault, detail, request_id, dialect)  # a trusted proxy's own idea of an id
+    return b"".join(
         (
-            _head_start(fault, dialect),
+            document.start,
             date,
             added,
-            b"Content-Length: %d\r\nX-Request-ID: " % len(body),
+            content_length(len(body)),
+            b"X-Request-ID: ",
             request_id,
             b"\r\nConnection: close\r\n\r\n" if close else b"\r\n\r\n",
+            b"" if to_head else body,
         )
     )
-    return head if to_head else head + body
 
 
-def _head_start(fault: Fault, dialect: str) -> bytes:
-    """The status line and the fields that are the same for every answer with this fault."""
-    start = _head_starts.get((fault.name, dialect))
-    if start is None:
-        lines = [STATUS_LINES[fault.status] + b"Content-Type: " + _CONTENT_TYPES[dialect], b"Cache-Control: no-store"]
-        if fault.retry_after is not None:
-            lines.append(b"Retry-After: %d" % fault.retry_after)
-        if fault.status == 405:
-            lines.append(_ALLOW)
-        start = _head_starts[fault.name, dialect] = b"\r\n".join(lines) + b"\r\n"
-    return start
-
-
-def _document(fault: Fault, detail: str, dialect: str) -> tuple[bytes, bytes]:
-    """The document before and behind the request's id; made once for each kind of fault, since an attacker can have
-    many of them."""
+def _document(fault: Fault, detail: str, dialect: str) -> _Document:
     key = (fault.name, detail, dialect)
-    made = _documents.get(key)
-    if made is None:
-        body = error_body(fault, detail, _ID, dialect)
-        before, _, behind = body.rpartition(_ID) if dialect != OPENAI else (b"", b"", body)
-        made = before, behind
+    document = _documents.get(key)
+    if document is None:
+        document = _Document(fault, detail, dialect)
         if len(_documents) < _MOST_DOCUMENTS:  # details are sentences of ours: this is never reached
-            _documents[key] = made
-    return made
+            _documents[key] = document
+    return document
 
 
+def _start(fault: Fault, dialect: str) -> bytes:
+    lines = [STATUS_LINES[fault.status] + b"Content-Type: " + _CONTENT_TYPES[dialect], b"Cache-Control: no-store"]
+    if fault.retry_after is not None:
+        lines.append(b"Retry-After: %d" % fault.retry_after)
+    if fault.status == 405:
+        lines.append(_ALLOW)
+    return b"\r\n".join(lines) + b"\r\n"
+
+
+def _stands_in_json(text: bytes) -> bool:
+    """Whether the bytes are a JSON string's content as they are."""
+    for byte in text:  # noqa: SIM110  # as a loop it compiles to one
+        if byte in (_QUOTE, _BACKSLASH) or not _SPACE <= byte <= _TILDE:
+            return False
+    return True
+
+
+_QUOTE, _BACKSLASH, _SPACE, _TILDE = 0x22, 0x5C, 0x20, 0x7E
 _ID = b"the-request-id"
 _MOST_DOCUMENTS = 1000
-_head_starts: dict[tuple[str, str], bytes] = {}
-_documents: dict[tuple[str, str, str], tuple[bytes, bytes]] = {}
+_documents: dict[tuple[str, str, str], _Document] = {}
 
 
 def plain_answer(

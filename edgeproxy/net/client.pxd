@@ -1,6 +1,7 @@
 # Types of the compiled way; the source is the .py beside it.
 cimport cython
 
+from edgeproxy.http.answer cimport error_answer
 from edgeproxy.http.scan cimport head_end, tail
 from edgeproxy.http.request cimport RequestHead, parse_request
 from edgeproxy.net.edge cimport Edge
@@ -23,5 +24,9 @@ cdef class ClientConnection(IntroducedConnection):
     cdef _head_incomplete(self, bytes data, Py_ssize_t end)
     cdef _begin(self, RequestHead head, bytes rest)
     cdef _hold(self, bytes data)
+    cdef _conclude(self, Exchange exchange, int status)
+    cdef _end(self, Exchange exchange, bytes answer)
+    cdef bytes _date(self)
+    cpdef answer(self, Exchange exchange, fault, str detail=*)
     cpdef finish(self, Exchange exchange)
     cpdef follow(self, Exchange exchange)

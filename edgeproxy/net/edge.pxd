@@ -1,7 +1,7 @@
 # Types of the compiled way; the source is the .py beside it.
 cimport cython
 
-from edgeproxy.clock cimport Clock
+from edgeproxy.clock cimport Clock, DateField
 from edgeproxy.net.limits cimport Limits
 from edgeproxy.proxy.forward cimport Forwarder
 from edgeproxy.proxy.observe cimport Observer
@@ -12,12 +12,13 @@ from edgeproxy.telemetry.counters cimport Counters
 cdef list _LOW_DIGITS
 
 cdef class Edge:
-    cdef public object loop, dialer, date, departures, cache
+    cdef public object loop, dialer, departures, cache
     cdef public Table table
     cdef public Limits limits
     cdef public Observer observer
     cdef public Counters counters
     cdef public Clock clock
+    cdef public DateField date
     cdef public Forwarder forwarder
     cdef public bint draining
     cdef public bytes scheme

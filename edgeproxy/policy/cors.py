@@ -27,6 +27,8 @@ def origin(text: str) -> str:
 class Cors:
     """One policy. `origins` in lower case without a trailing slash, or `*`; credentials never go with `*`."""
 
+    __slots__ = ("_any", "_asked", "_credentials", "_exposed", "_fields", "_max_age", "_open", "_origins")
+
     def __init__(
         self,
         origins: Iterable[str],
@@ -44,15 +46,20 @@ class Cors:
         self._exposed = b"Access-Control-Expose-Headers: " + exposed + b"\r\n"
         self._max_age = b"Access-Control-Max-Age: %d\r\n" % max_age
         self._open = b"Access-Control-Allow-Origin: *\r\n" + self._exposed
+        self._asked = self._fields = b""  # the last one who was allowed, and what was said: pages ask many times
 
     def fields(self, asking: bytes) -> bytes:
         """Field lines for the answer to a request from that origin (b"" for none). The answer differs by origin
         for caches too, whoever asks: Vary stands on all but the answers that are the same for everybody."""
         if self._any:
             return self._open if asking else b""
+        if asking and asking == self._asked:
+            return self._fields
         if not self._allows(asking):
             return b"Vary: Origin\r\n"
-        return self._granted(asking) + self._exposed + b"Vary: Origin\r\n"
+        self._asked = asking
+        self._fields = self._granted(asking) + self._exposed + b"Vary: Origin\r\n"
+        return self._fields
 
     def preflight(self, asking: bytes, names: bytes) -> bytes:
         """Field lines for the answer to a preflight that asks for those request fields; to an origin that is not

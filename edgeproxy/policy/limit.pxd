@@ -4,6 +4,7 @@ cimport cython
 from edgeproxy.policy.words cimport Words
 
 cdef int WAYS, _PLACE, _TRIES
+cdef long long _HELD
 
 @cython.final
 cdef class Limit:
@@ -23,8 +24,8 @@ cdef class LimitTable:
     cpdef long long level(self, long long subject, long long salt) noexcept
     @cython.locals(words=Words, key="long long", at=Py_ssize_t, before="long long")
     cpdef put(self, long long subject, long long salt, long long now, long long value)
-    cdef Py_ssize_t _bucket(self, long long key)
+    cdef Py_ssize_t _bucket(self, long long key) noexcept
     @cython.locals(words=Words, at=Py_ssize_t, victim=Py_ssize_t, other="long long", holder="long long", soonest="long long", full="long long")
     cdef Py_ssize_t _place(self, long long key, long long now) except -1
 
-cdef long long _key(long long subject, long long salt)
+cdef long long _key(long long subject, long long salt) noexcept

@@ -13,6 +13,7 @@ from edgeproxy.policy.words import WORD, Words
 WAYS = 8
 """Places of a bucket: 128 bytes, two lines of a processor's cache."""
 _PLACE = 2  # words: key, time
+_HELD = 1 << 62
 _TRIES = 64  # a swap fails only when another process has just succeeded
 
 NANO = 1_000_000_000
@@ -116,7 +117,7 @@ class LimitTable:
 
 def _key(subject: int, salt: int) -> int:
     """Not 0, which is an empty place."""
-    return (subject ^ salt) | 1 << 62
+    return (subject ^ salt) | _HELD
 
 
 def table_bytes(places: int) -> int:

@@ -25,6 +25,7 @@ cdef class Peer:
     cdef public int minor
     cdef public bint reused
 
+    cpdef answer(self, Exchange exchange, fault, str detail=*)
     cpdef finish(self, Exchange exchange)
     cpdef follow(self, Exchange exchange)
     cpdef begin(self, Exchange exchange)

@@ -5,6 +5,7 @@ from edgeproxy.clock cimport Clock
 from edgeproxy.http.request cimport RequestHead
 from edgeproxy.policy.address cimport Source, Sources
 from edgeproxy.policy.bans cimport Bans
+from edgeproxy.policy.cors cimport Cors
 from edgeproxy.policy.keys cimport Caller, Keyring, bearer
 from edgeproxy.policy.leases cimport Leases
 from edgeproxy.policy.limit cimport Limit, LimitTable
@@ -35,9 +36,9 @@ cdef class Guard:
 
     @cython.locals(head=RequestHead, route=Route, client=Peer, rules=Rules, source=Source, now="long long")
     cpdef judge(self, Exchange exchange, Table table)
-    @cython.locals(rules=Rules, policy=RoutePolicy, caller=Caller)
+    @cython.locals(rules=Rules, policy=RoutePolicy, caller=Caller, cors=Cors)
     cdef _admit(self, Exchange exchange, Source source, long long now)
-    cdef _answer_origin(self, Exchange exchange, cors)
+    cdef _answer_origin(self, Exchange exchange, Cors cors)
     cdef _why_not(self, Exchange exchange, Caller caller)
     @cython.locals(rules=Rules, policy=RoutePolicy, subject="long long", limits=list, limit=Limit)
     cdef _limited(self, Exchange exchange, Source source, Caller caller, long long now)

@@ -109,7 +109,7 @@ class Guard:
             return BANNED
         if head.loop and self._loop and self._loop in head.loop:
             return LOOPED
-        if rules.hosts is not None and _name(head.host) not in rules.hosts:
+        if rules.hosts is not None and head.host not in rules.hosts and _name(head.host) not in rules.hosts:
             return MISDIRECTED
         fault = self._admit(exchange, source, now)
         if fault is None and route is table.nowhere:
