@@ -190,8 +190,9 @@ class Node:
             return
         if standing == "suspect":
             return
-        if known.lost_since is None:
-            known.lost_since = now
+        if known.lost_since is None:  # who started after it was lost goes by the others' word, and gives up with them
+            hearsay = known.through is not None and standing == "lost"
+            known.lost_since = known.heard + LOST_AFTER if hearsay else now
         if now >= known.lost_since + (ORPHANS_FOR if standing == "lost" else UNKNOWN_FOR):
             self.counts["orphans_given_up"] += self._forget_home(home)
 

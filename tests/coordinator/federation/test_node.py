@@ -153,6 +153,21 @@ def test_orphans_are_routable_for_a_minute_and_then_given_up() -> None:
     assert group.keys("p") == group.keys("us") == {"w1"}
 
 
+def test_who_starts_after_a_home_was_lost_gives_its_orphans_up_with_the_others() -> None:
+    group = Group("eu", "us", "apac")
+    group.run(2.0)
+    group.register("eu", "w1")
+    group.run(2.0)
+    group.cut.add(frozenset({"eu", "p"}))
+    group.run(40.0)
+    group.nodes["apac"] = Node("apac", boot=2)
+    group.nodes["apac"].know([Peer("p", "primary", "http://p")])
+    group.run(5.0)
+    assert group.keys("apac") == group.keys("us") == {"w1"}
+    group.run(25.0)
+    assert group.keys("apac") == group.keys("us") == set()
+
+
 def test_a_region_that_loses_the_primary_does_not_judge_the_others() -> None:
     group = Group("eu", "us")
     group.run(2.0)
