@@ -298,6 +298,8 @@ class Node:
         """Where each is in the other's changes. Positions of another life are worth nothing."""
         if message.boot != link.boot:
             link.synced = False
+            for record in self.view.of_home(link.peer.name):  # it may not remember, and others have given them up
+                self.changes.note(record.key)
             if message.base == 0:
                 link.boot, link.seq = message.boot, message.seq
             else:
@@ -333,10 +335,10 @@ class Node:
             self.counts["refused_full"] += 1
             return False
         self.counts["taken"] += 1
-        if self.role == "primary":
+        taken = old is not None and old.home == self.name and record.home != self.name
+        if self.role == "primary" or taken or record.home == self.name:  # the last: we were reminded of it
             self.changes.note(record.key)
-        if old is not None and old.home == self.name and record.home != self.name:
-            self.changes.note(record.key)
+        if old is not None and taken:
             self.on_taken(old)
         self.on_change(record)
         return True
@@ -384,7 +386,7 @@ class Node:
         if record is None:
             return False
         if record.home == link.peer.name:
-            return record.boot < link.number_boot  # it started anew and may not remember
+            return record.boot < link.boot  # it started anew and may not remember
         return record.home == self.name or self.role == "primary"
 
     def _believes(self, link: Link, home: str) -> bool:

@@ -168,6 +168,27 @@ def test_who_starts_after_a_home_was_lost_gives_its_orphans_up_with_the_others()
     assert group.keys("apac") == group.keys("us") == set()
 
 
+def test_a_home_that_comes_back_is_reminded_by_whoever_remembers_and_tells_all() -> None:
+    """A region alone still holds what the primary has given up."""
+    group = Group("eu", "us")
+    eu, us = (Peer(name, "regional", f"http://{name}") for name in ("eu", "us"))
+    primary = Peer("p", "primary", "http://p")
+    group.nodes["eu"].know([primary, us])
+    group.nodes["us"].know([primary, eu])
+    group.run(2.0)
+    group.register("eu", "w1")
+    group.run(2.0)
+    group.cut.update({frozenset({"eu", "p"}), frozenset({"us", "p"}), frozenset({"eu", "us"})})
+    group.run(5.0)
+    group.nodes["p"].view.drop("w1")
+    assert group.keys("us") == {"w1"}
+    group.nodes["eu"] = Node("eu", boot=2, settled=False)
+    group.nodes["eu"].know([primary, us])
+    group.cut.clear()
+    group.run(4.0)
+    assert group.keys("eu") == group.keys("us") == group.keys("p") == {"w1"}
+
+
 def test_a_region_that_loses_the_primary_does_not_judge_the_others() -> None:
     group = Group("eu", "us")
     group.run(2.0)
