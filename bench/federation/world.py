@@ -42,7 +42,7 @@ class World:
         def turn() -> None:
             until = self.paused.get(who, 0.0)
             if until > self.now:
-                self.at(until, turn)
+                self.at(min(until, self.now + seconds), turn)  # it may be woken before its time
                 return
             if who not in self.down:
                 call()
