@@ -37,6 +37,7 @@ from edgeproxy.cluster.urls import worker_url
 MAX_ANSWER: Final = 32 * 1024 * 1024  # a record is some 2 KiB: room for 16,000 workers
 CONNECT_TIMEOUT: Final = 3.0
 TIMEOUT: Final = 10.0
+REGISTER_PATH: Final = "/api/worker/register"
 HEARTBEAT_PATH: Final = "/api/worker/heartbeat"
 KEEPALIVE: Final = 60.0  # twice the longest interval between heartbeats, less than the coordinator's 75
 
@@ -130,7 +131,7 @@ class CoordinatorClient:
             registration = registration.model_copy(update={"life": self._signer.next_life()})
         body = _dump(registration)
         headers = await self._signature(body)
-        _, _, content = await self._ask("POST", "/api/worker/register", body, headers)
+        _, _, content = await self._ask("POST", REGISTER_PATH, body, headers)
         return content
 
     async def heartbeat(self, heartbeat: Heartbeat) -> HeartbeatAnswer:

@@ -12,7 +12,7 @@ from typing import Final, Self
 import aiohttp
 import structlog
 
-from edgeproxy.cluster.client import HEARTBEAT_PATH, CoordinatorClient, CoordinatorError
+from edgeproxy.cluster.client import HEARTBEAT_PATH, REGISTER_PATH, CoordinatorClient, CoordinatorError
 from edgeproxy.cluster.homes.account import Account
 from edgeproxy.cluster.homes.failover import RETRY, Failover
 from edgeproxy.cluster.homes.finder import Finder
@@ -82,6 +82,7 @@ class HomesClient(CoordinatorClient):
     async def _register_at(self, urls: Sequence[str], registration: Registration) -> RegistrationAnswer:
         """At the first that takes us."""
         failure = CoordinatorError(None, "no coordinator was asked")
+        self._line.forget()
         for url in dict.fromkeys(urls):
             self.urls, self._preferred = (url,), 0
             try:
@@ -142,7 +143,6 @@ class HomesClient(CoordinatorClient):
         if heartbeat.services is not None:
             changes["services"] = heartbeat.services
         old = self.failover.home
-        self._line.forget()
         try:
             others = (turn.name, *self.failover.others)
             answer = await self._register_at(others, registration.model_copy(update=changes))
@@ -194,8 +194,8 @@ class HomesClient(CoordinatorClient):
         self.finder.closeness.moved(url, monotonic())
 
     def _noted(self, path: str, response: aiohttp.ClientResponse) -> None:
-        if path == HEARTBEAT_PATH and isinstance(response, LinedResponse):
-            self._line.follow(response.line, self.failover.home)
+        if path in (REGISTER_PATH, HEARTBEAT_PATH) and response.ok and isinstance(response, LinedResponse):
+            self._line.follow(response.line, self.url)
 
     async def _keep(self, session: aiohttp.ClientSession) -> None:
         rounds = hold(self.finder.run(session))

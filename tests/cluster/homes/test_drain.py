@@ -143,11 +143,15 @@ async def test_a_draining_coordinator_is_nothing_to_be_near_to(
     assert client.finder.pings[homes[1].url].draining
 
 
-async def test_a_home_that_dies_is_missed_at_once(client: HomesClient, homes: tuple[Home, Home, Home]) -> None:
+@pytest.mark.parametrize("beats", [0, 1, 3])
+async def test_a_home_that_dies_is_missed_at_once(
+    client: HomesClient, homes: tuple[Home, Home, Home], beats: int
+) -> None:
     called = asyncio.Event()
     client.on_call = called.set
     await client.register(REGISTRATION)
-    await client.heartbeat(BEAT)
+    for _ in range(beats):
+        await client.heartbeat(BEAT)
     await homes[0].server.close()
     async with asyncio.timeout(WITHIN):
         await called.wait()
