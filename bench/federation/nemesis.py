@@ -54,7 +54,8 @@ def _live(fleet: Fleet, dice: Random, verdict: Verdict) -> None:
         _watch(fleet, verdict, dice.uniform(2, 2 * TROUBLE / 7))
     healed = fleet.world.now
     fleet.world.heal()
-    fleet.world.paused.clear()
+    for name in fleet.coordinators:
+        fleet.world.resume(name)
     for name in fleet.leaving():
         fleet.kill(name)
     for name in sorted(fleet.world.down):

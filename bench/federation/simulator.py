@@ -387,6 +387,7 @@ class Fleet:
     def restart(self, name: str) -> None:
         self.world.down.discard(name)
         self.coordinators[name].start()
+        self.world.resume(name)
 
     # edges and users
 

@@ -25,6 +25,7 @@ from edgeproxy.runtime.tasks import hold
 log = structlog.get_logger(__name__)
 
 TIMEOUT: Final = 2.0
+MOST_TRIED: Final = 2  # of those whom we may go to, between two heartbeats at a home that still hears us
 
 
 class HomesClient(CoordinatorClient):
@@ -144,7 +145,7 @@ class HomesClient(CoordinatorClient):
             changes["services"] = heartbeat.services
         old = self.failover.home
         try:
-            others = (turn.name, *self.failover.others)
+            others = tuple(dict.fromkeys((turn.name, *self.failover.others)))[:MOST_TRIED]
             answer = await self._register_at(others, registration.model_copy(update=changes))
         except CoordinatorError as error:
             self.failover.stayed()

@@ -12,6 +12,7 @@ class Home:
 
     def __init__(self) -> None:
         self.registrations = self.heartbeats = 0
+        self.workers = 7
         self.move_to: str | None = None
         self.full = self.draining = False
         self.told: dict[str, Any] = {}
@@ -56,4 +57,6 @@ class Home:
         return web.json_response({"status": "ok", **moving})
 
     async def _ping(self, request: web.Request) -> web.Response:
-        return web.json_response({"workers": 7, "accept_rate": 500.0, "load": 0.1, "draining": self.draining})
+        return web.json_response(
+            {"workers": self.workers, "accept_rate": 500.0, "load": 0.1, "draining": self.draining}
+        )

@@ -12,10 +12,10 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from edgeproxy.cluster.client import CoordinatorClient, CoordinatorError
-from edgeproxy.cluster.homes import line
+from edgeproxy.cluster.homes import failover, line
 from edgeproxy.cluster.homes.client import HomesClient
 from edgeproxy.cluster.homes.directory import Directory
-from edgeproxy.cluster.homes.finder import Finder, Ping
+from edgeproxy.cluster.homes.finder import Finder
 from edgeproxy.cluster.homes.trust import Bundle, Certificate, public_name, sign_bundle, sign_certificate
 from edgeproxy.cluster.messages import Heartbeat, Registration, ServiceReport
 from tests.cluster.homes.home import Home
@@ -74,10 +74,13 @@ async def test_it_moves_to_where_it_is_sent_and_what_it_runs_goes_with_it(
 
 
 async def test_in_a_herd_it_beats_until_its_turn_and_is_called_then(
-    client: HomesClient, homes: tuple[Home, Home, Home]
+    client: HomesClient, homes: tuple[Home, Home, Home], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(failover, "place", lambda worker, salt="": 0.9)
+    homes[0].workers = 1000
     await client.register(REGISTRATION)
-    client.finder.pings[homes[0].url] = Ping(0.001, workers=100, accept_rate=100.0)
+    assert client._session is not None
+    await client.finder.look(client._session)
     called = asyncio.Event()
     client.on_call = called.set
     homes[0].move_to = homes[1].url
