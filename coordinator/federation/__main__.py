@@ -13,6 +13,7 @@ from time import monotonic
 from typing import Any, Final
 
 import aiohttp
+import structlog
 
 from coordinator.federation.machine import Machine
 from coordinator.federation.site import PRIMARY, REGIONS, Site
@@ -53,6 +54,7 @@ class Tally:
 
 
 def main() -> int:
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger("warning"))
     with TemporaryDirectory(prefix="federation-") as directory:
         return asyncio.run(_show(Path(directory)))
 

@@ -129,6 +129,8 @@ async def test_a_coordinator_that_is_told_to_leave_hands_its_workers_over(tmp_pa
         assert agent.logged("moved to another coordinator")
         assert lives(agent) == before
         assert await fleet.all_are_known(session)
+        site.start("eu")
+        await until(lambda: fleet.all_are_known(session))
 
 
 async def test_a_coordinator_that_is_killed_is_missed_long_before_the_next_heartbeat(tmp_path: Path) -> None:

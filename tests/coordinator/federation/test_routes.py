@@ -172,6 +172,17 @@ async def beat(client: TestClient, name: str) -> dict[str, Any]:
         return answer
 
 
+async def test_for_who_cannot_go_it_waits_so_long_and_no_longer(client: TestClient, shell: Shell) -> None:
+    body, headers = wire.dump(question(shell, homes={KEYS.name: HomeState(0.0, 0, 50.0)}), KEYS.sign)
+    assert await post(client, body, headers) == 200
+    async with client.post("/api/worker/register", json={"worker_id": "w1", "capabilities": {}}) as response:
+        assert response.status == 200
+    began = now().monotonic
+    async with asyncio.timeout(15):
+        await shell.hand_over(0.3)
+    assert now().monotonic >= began + 0.3
+
+
 async def test_with_nowhere_to_go_nobody_waits(client: TestClient, shell: Shell) -> None:
     async with client.post("/api/worker/register", json={"worker_id": "w1", "capabilities": {}}) as response:
         assert response.status == 200
