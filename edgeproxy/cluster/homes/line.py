@@ -7,6 +7,7 @@ there is asked for another connection: where that works nothing is wrong. No sec
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 from random import uniform
 from typing import TYPE_CHECKING, Final
@@ -82,4 +83,6 @@ async def listens(url: str) -> bool:
     except (OSError, TimeoutError):
         return False
     writer.close()
+    with contextlib.suppress(OSError):  # it was there
+        await writer.wait_closed()
     return True
