@@ -47,6 +47,8 @@ from edgeproxy.runtime.supervisor import Program, Supervisor
 log = structlog.get_logger(__name__)
 
 BACKLOG: Final = 4096  # a fleet that comes back at once
+CLOSING: Final = 2.0  # seconds of the drain that are for what is in flight at the end
+IN_FLIGHT: Final = 10.0
 NEVER: Final = 86_400.0  # the lanes end connections that rest, aiohttp need not
 
 
@@ -110,7 +112,9 @@ async def serve_child(child: Child, settings: CoordinatorSettings) -> None:
     relay = app[RELAY] = Relay(partial(guard.is_secret, state))
     if shell is not None:
         app[SHELL] = state.federation = shell
-    runner = web.AppRunner(app, access_log=None, keepalive_timeout=NEVER, shutdown_timeout=settings.drain)
+    runner = web.AppRunner(
+        app, access_log=None, keepalive_timeout=NEVER, shutdown_timeout=min(settings.drain, IN_FLIGHT)
+    )
     await runner.setup()
     assert runner.server is not None
     lanes = Lanes(state, runner.server)
@@ -125,8 +129,11 @@ async def serve_child(child: Child, settings: CoordinatorSettings) -> None:
                 for sock in child.sockets
             ]
             child.ready()
-            await child.until_drain()
+            seconds = await child.until_drain()
             state.draining = True
+            if shell is not None and not child.replaced:
+                await shell.hand_over(seconds - CLOSING)
+            state.closing = True
             for server in servers:
                 server.close()
             state.wake_watchers()

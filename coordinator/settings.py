@@ -157,11 +157,12 @@ class CoordinatorSettings(KvSettings):
         description="may write that namespace; with it a primary keeps a copy of the list there",
     )
     drain: float = Field(
-        10.0,
+        60.0,
         ge=0,
         le=3600,
         validation_alias="COORDINATOR_DRAIN",
-        description="seconds that requests in flight have when the coordinator leaves",
+        description="seconds that workers have to go to other coordinators when this one leaves; it ends as soon as "
+        "none is left",
     )
 
     @property

@@ -54,7 +54,10 @@ def _live(fleet: Fleet, dice: Random, verdict: Verdict) -> None:
         _watch(fleet, verdict, dice.uniform(2, 2 * TROUBLE / 7))
     healed = fleet.world.now
     fleet.world.heal()
-    fleet.world.paused.clear()
+    for name in fleet.coordinators:
+        fleet.world.resume(name)
+    for name in fleet.leaving():
+        fleet.kill(name)
     for name in sorted(fleet.world.down):
         fleet.restart(name)
     verdict.story.append(f"{healed:.0f} healed")
@@ -101,7 +104,7 @@ def _settle(fleet: Fleet, holds: Callable[[], bool]) -> None:
 
 def _kill(fleet: Fleet, dice: Random) -> str:
     name = dice.choice((*REGIONS, "core"))
-    if fleet.world.down:
+    if {*fleet.world.down, *fleet.leaving()} - {name} or name in fleet.world.down:
         return "nothing: one is down already"
     if dice.random() < 0.3:
         fleet.coordinators[name].disk = []
@@ -109,6 +112,18 @@ def _kill(fleet: Fleet, dice: Random) -> str:
     after = dice.uniform(1, 40)
     fleet.world.at(fleet.world.now + after, lambda: fleet.restart(name) if name in fleet.world.down else None)
     return f"kill -9 {name}, back in {after:.0f} s"
+
+
+def _drain(fleet: Fleet, dice: Random) -> str:
+    name = dice.choice((*REGIONS, "core"))
+    if fleet.world.down or fleet.leaving():
+        return "nothing: one is down already"
+    after = dice.uniform(1, 40)
+    fleet.drain(name)
+    fleet.coordinators[name].on_left = lambda: fleet.world.at(
+        fleet.world.now + after, lambda: fleet.restart(name) if name in fleet.world.down else None
+    )
+    return f"SIGTERM {name}, back in {after:.0f} s when it has left"
 
 
 def _pause(fleet: Fleet, dice: Random) -> str:
@@ -159,6 +174,8 @@ def _revive_worker(fleet: Fleet, dice: Random) -> str:
 FAULTS: Final[tuple[Callable[[Fleet, Random], str], ...]] = (
     _kill,
     _kill,
+    _drain,
+    _drain,
     _pause,
     _part,
     _cut_coordinators,

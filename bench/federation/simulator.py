@@ -8,6 +8,7 @@ Simulated are the network, the agents' loop and the edges' choice; decisions are
 """
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -18,6 +19,7 @@ import orjson
 from bench.federation.world import Down, World
 from coordinator.catalog import CATALOG, Catalog
 from coordinator.federation.bridge import Bridge, Life
+from coordinator.federation.handover import Handover
 from coordinator.federation.link import Peer
 from coordinator.federation.messages import Exchange
 from coordinator.federation.node import Node, Refused
@@ -32,6 +34,7 @@ from edgeproxy.cluster.messages import Heartbeat, Registration, ServiceReport
 EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
 REGIONS = ("eu", "us", "apac")
 TICK = 0.25
+DRAIN = 60.0
 SILENT_MOST = 35.0  # who could reach nobody for long asks every half minute
 ONE_SERVICE = Catalog([CATALOG["llm-inference"]])  # assignment has tests of its own
 
@@ -55,6 +58,7 @@ class Coordinator:
     boots: int = 0
     accepted: list[float] = field(default_factory=list)
     turned_away: int = 0
+    on_left: Callable[[], None] = lambda: None
     deaths: int = 0
 
     def __post_init__(self) -> None:
@@ -73,6 +77,8 @@ class Coordinator:
         self.bridge = Bridge(self.registry, self.node, facts_of)
         self.registry.restore([from_row(row, self.registry.catalog) for row in self.disk], self.now())
         self.bridge.lives.update({n: life for n, life in self.lives.items() if n in self.registry.workers})
+        self.handover: Handover | None = None
+        self.leaves_by = float("inf")
         self.last = self.world.now
         self.paid = 0.0
 
@@ -100,6 +106,17 @@ class Coordinator:
             self.probe(probe.worker_id, probe.incarnation)
         for peer, message in self.node.poll(now.monotonic):
             self.exchange(peer, message)
+        if self.is_left(now.monotonic):
+            self.save()
+            FLEETS[id(self.world)].kill(self.name)
+            self.on_left()
+
+    def is_left(self, now: float) -> bool:
+        return self.handover is not None and (now >= self.leaves_by or self.handover.over(self.registry, now))
+
+    def leave(self) -> None:
+        """SIGTERM."""
+        self.handover, self.leaves_by = Handover(self.node, self.bridge.lives), self.world.now + DRAIN
 
     def exchange(self, peer: Peer, message: Exchange) -> None:
         node, fleet = self.node, FLEETS[id(self.world)]
@@ -160,6 +177,8 @@ class Coordinator:
     def accept(self, agent: "Agent", epoch: int) -> Registration | float | tuple[int, int]:
         """A registration: taken; or seconds to wait; or the life that it must outlive."""
         now = self.world.now
+        if self.handover is not None and agent.name not in self.registry.workers:
+            raise Down
         due = max(self.paid, now)
         if due - now > 1.0:
             self.turned_away += 1
@@ -175,6 +194,9 @@ class Coordinator:
 
     def hear(self, agent: "Agent") -> bool:
         return self.registry.heartbeat(agent.beat, self.now()) is not None
+
+    def move_to(self, agent: "Agent") -> str | None:
+        return None if self.handover is None else self.handover.target(agent.name, self.world.now)
 
 
 @dataclass
@@ -209,7 +231,7 @@ class Agent:
         if not self.alive or self.busy:
             return
         step = self.failover.step(self.world.now)
-        if not self.registered and not self.failover.orphaned:
+        if not self.registered and self.failover.turn is None:
             self.claim(self.failover.home)
         elif step.at > self.world.now + 1e-6:
             self.world.at(step.at, self.act)
@@ -222,7 +244,8 @@ class Agent:
         home = FLEETS[id(self.world)].coordinators[self.failover.home]
         self.busy = True
 
-        def answered(known: bool) -> None:
+        def answered(heard: tuple[bool, str | None]) -> None:
+            known, move_to = heard
             if known:
                 node, self.orphaned_at = home.node, None
                 self.failover.heard(
@@ -231,11 +254,13 @@ class Agent:
                     workers=len(home.registry.workers),
                     accept_rate=node.accept_rate,
                 )
+                if move_to is not None:
+                    self.failover.drained(move_to, self.world.now)
             else:
                 self.registered = False
             self.done()
 
-        self.world.ask(self.name, home.name, lambda: home.hear(self), answered, self.missed)
+        self.world.ask(self.name, home.name, lambda: (home.hear(self), home.move_to(self)), answered, self.missed)
 
     def broken(self, home: str) -> None:
         """The connection to the coordinator broke."""
@@ -262,7 +287,7 @@ class Agent:
                 self.failover.claimed(name, now, target.registry.interval)
             elif isinstance(answer, tuple):
                 self.incarnation, self.failover.epoch = max(self.incarnation, answer[0]), max(epoch, answer[1])
-            elif self.failover.orphaned:
+            elif self.failover.turn is not None:
                 self.failover.refused(name, now, answer)
             else:
                 self.world.at(now + answer * self.world.dice.uniform(1, 1.5), self.done)
@@ -270,7 +295,7 @@ class Agent:
             self.done()
 
         def failed() -> None:
-            if self.failover.orphaned or self.registered:
+            if self.failover.turn is not None or self.registered:
                 self.failover.refused(name, self.world.now)
             else:
                 self.failover.missed(self.world.now)
@@ -364,6 +389,13 @@ class Fleet:
         for agent in self.workers.values():
             self.world.at(self.world.now + self.world.dice.uniform(0.01, 0.06), partial(agent.broken, name))
 
+    def drain(self, name: str) -> None:
+        """SIGTERM: its workers move, then it is down."""
+        self.coordinators[name].leave()
+
+    def leaving(self) -> list[str]:
+        return [c.name for c in self.up() if c.handover is not None]
+
     def kill_worker(self, name: str) -> None:
         self.ever_died.add(name)
         self.workers[name].die()
@@ -371,6 +403,7 @@ class Fleet:
     def restart(self, name: str) -> None:
         self.world.down.discard(name)
         self.coordinators[name].start()
+        self.world.resume(name)
 
     # edges and users
 

@@ -26,6 +26,7 @@ class World:
     paused: dict[str, float] = field(default_factory=dict)
     down: set[str] = field(default_factory=set)
     messages: int = 0
+    _asleep: dict[str, list[Callable[[], None]]] = field(default_factory=dict)
     _heap: list[tuple[float, int, Callable[[], None]]] = field(default_factory=list)
     _count: int = 0
 
@@ -42,13 +43,24 @@ class World:
         def turn() -> None:
             until = self.paused.get(who, 0.0)
             if until > self.now:
-                self.at(until, turn)
+                self._asleep.setdefault(who, []).append(turn)
+                self.at(until, lambda: self._wake(who))
                 return
             if who not in self.down:
                 call()
             self.at(self.now + seconds, turn)
 
         self.at(self.now + self.dice.uniform(0, seconds), turn)
+
+    def resume(self, who: str) -> None:
+        """SIGCONT, before the pause is over; or another process at its place."""
+        self.paused.pop(who, None)
+        self._wake(who)
+
+    def _wake(self, who: str) -> None:
+        if self.paused.get(who, 0.0) <= self.now:
+            for turn in self._asleep.pop(who, ()):
+                turn()
 
     def run(self, until: float) -> None:
         while self._heap and self._heap[0][0] <= until:

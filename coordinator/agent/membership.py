@@ -58,6 +58,7 @@ class Membership:
         self._verdict: Verdict | None = None
         self._away = False
         self._news = asyncio.Event()
+        client.on_call = self._news.set
 
     def wake(self) -> None:
         """Something about our services changed: tell it now."""

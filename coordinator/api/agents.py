@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable
-from typing import Final, TypeVar
+from typing import Final, NoReturn, TypeVar
 
 import orjson
 from pydantic import BaseModel, ValidationError
@@ -12,7 +12,7 @@ from coordinator.api.calls import Call, Problem, Reply
 from coordinator.api.guard import fail
 from coordinator.api.state import State
 from coordinator.identity.gate import Admission
-from coordinator.registry import RegistryFull, StaleIncarnation, Worker
+from coordinator.registry import Now, RegistryFull, StaleIncarnation, Worker
 from edgeproxy.cluster import proof
 from edgeproxy.cluster.messages import Heartbeat, Registration, ServiceReport, first_fault
 
@@ -71,6 +71,8 @@ def _take_in(state: State, call: Call, registration: Registration, admission: Ad
     reports = _urls(registration.services) + _urls(registration.containers)
     guard.refuse_foreign_loopback(call, [registration.tunnel_url, *reports])
     old = state.registry.workers.get(registration.worker_id or "")
+    if state.draining and old is None:
+        _send_elsewhere(state)
     guard.check_owner(state, old.credential if old else None, admission)
     header = call.headers.get(proof.SIGNATURE_HEADER.lower())
     _check_life(state, header, call.body, registration)
@@ -85,6 +87,12 @@ def _take_in(state: State, call: Call, registration: Registration, admission: Ad
     state.counts["registrations"] += 1
     state.counts["signed_registrations"] += session is not None
     return worker, session
+
+
+def _send_elsewhere(state: State) -> NoReturn:
+    """We leave: nobody new is taken in, and who can go elsewhere is told where."""
+    alternates = state.federation.alternates(state.clock()) if state.federation else []
+    raise Problem(503, "the coordinator is leaving", {"Retry-After": "5"}, alternates=alternates)
 
 
 def _check_life(state: State, header: str | None, body: bytes, registration: Registration) -> None:
@@ -114,7 +122,7 @@ def heartbeat(state: State, call: Call) -> Reply:
     if worker is None:
         fail(404, "Worker not found")
     state.counts["heartbeats"] += 1
-    return _answer(state, worker)
+    return _answer(state, worker, at)
 
 
 def unregister(state: State, worker_id: str, call: Call) -> Reply:
@@ -159,13 +167,15 @@ def _urls(reports: list[ServiceReport] | None) -> list[str]:
 DEFECT: Final = Problem(500, "an error in the coordinator, see its log").reply()
 
 
-def _answer(state: State, worker: Worker) -> Reply:
+def _answer(state: State, worker: Worker, at: Now) -> Reply:
     """Heartbeats of a fleet have few different answers: each is made once."""
     registry = state.registry
-    key = (worker.assigned, registry.interval)
+    move_to = state.federation.move_to(worker.worker_id, at) if state.draining and state.federation else None
+    key = (worker.assigned, registry.interval, move_to)
     reply = state.answers.get(key)
     if reply is None:
         if len(state.answers) >= MOST_ANSWERS:
             state.answers.clear()
-        reply = state.answers[key] = Reply(orjson.dumps(views.heard(worker, registry.interval, registry.catalog)))
+        heard = views.heard(worker, registry.interval, registry.catalog, move_to)
+        reply = state.answers[key] = Reply(orjson.dumps(heard))
     return reply

@@ -71,7 +71,7 @@ async def _poll(request: web.Request, state: State, after: str, wait: float, rou
     async with _watching(state, request) as changed:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(wait):
-                while not (page["events"] or page["reset"] or state.draining or request.transport is None):
+                while not (page["events"] or page["reset"] or state.closing or request.transport is None):
                     await _changes(changed, LOOK)
                     page = _page(log, page["mark"], routing)
     return page
@@ -105,7 +105,7 @@ async def _follow(request: web.Request, response: web.StreamResponse, state: Sta
     log = state.registry.events
     async with _watching(state, request) as changed:
         await _write(response, f"retry: 1000\nid: {log.mark if log.since(mark) is None else mark}\n: here\n\n".encode())
-        while not state.draining:
+        while not state.closing:
             page = _page(log, mark, routing)
             mark = page["mark"]
             if page["reset"] or page["events"]:

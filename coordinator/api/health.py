@@ -23,7 +23,7 @@ async def health(request: web.Request) -> web.Response:
     total, active = len(state.registry.workers), len(state.registry.live(at))
     return json_answer(
         {
-            "status": "healthy",
+            "status": "draining" if state.draining else "healthy",
             "coordinator": "edgeproxy",
             "timestamp": at.wall.isoformat(),
             "workers": {"total": total, "active": active, "stale": total - active},

@@ -42,12 +42,19 @@ class Federation(Protocol):
 
     def coordinators(self, at: Now) -> list[dict[str, Any]]: ...
 
+    def alternates(self, at: Now) -> list[str]:
+        """While we leave: the URLs of those that take workers in."""
+
+    def move_to(self, worker_id: str, at: Now) -> str | None:
+        """While we leave: the URL of the one that this worker is to go to."""
+
 
 @dataclass(slots=True)
 class State:
     """`api_key` None: only loopback may write, unless `open` says that anybody may. `admin_key` None: operators
     work over loopback. `unsigned`: whose programs need not sign; `users`: whose requests are passed on to workers;
-    None: this machine's, or anybody's if `open`."""
+    None: this machine's, or anybody's if `open`. `draining`: we leave, and our workers go elsewhere meanwhile;
+    `closing`: now."""
 
     registry: Registry
     api_key: str | None = None
@@ -64,9 +71,10 @@ class State:
     cors_origins: frozenset[str] = frozenset()
     clock: Callable[[], Now] = now
     draining: bool = False
+    closing: bool = False
     watchers: set[asyncio.Event] = field(default_factory=set)
     watchers_of: Counter[str] = field(default_factory=Counter)
-    answers: dict[tuple[tuple[str, ...], float], Reply] = field(default_factory=dict)
+    answers: dict[tuple[tuple[str, ...], float, str | None], Reply] = field(default_factory=dict)
     counts: Counter[str] = field(default_factory=Counter)
 
     def __post_init__(self) -> None:

@@ -32,14 +32,15 @@ def registered(worker: Worker, interval: float, catalog: Catalog, session: str |
     return answer if session is None else {**answer, "session": session}
 
 
-def heard(worker: Worker, interval: float, catalog: Catalog) -> JsonObject:
+def heard(worker: Worker, interval: float, catalog: Catalog, move_to: str | None = None) -> JsonObject:
     """HeartbeatAnswer as JSON."""
-    return {
+    answer: JsonObject = {
         "status": "ok",
         "assigned_services": list(worker.assigned),
         "service_configs": _configs(worker, catalog),
         "heartbeat_interval": interval,
     }
+    return answer if move_to is None else {**answer, "move_to": move_to}
 
 
 def _configs(worker: Worker, catalog: Catalog) -> list[JsonObject]:

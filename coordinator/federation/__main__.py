@@ -1,4 +1,5 @@
-"""`make federation`: three regions and a primary on this machine, an edge, users; one region dies and comes back."""
+"""`make federation`: three regions and a primary on this machine, an edge, users; one region dies and comes back,
+another is told to leave."""
 
 import asyncio
 import os
@@ -12,6 +13,7 @@ from time import monotonic
 from typing import Any, Final
 
 import aiohttp
+import structlog
 
 from coordinator.federation.machine import Machine
 from coordinator.federation.site import PRIMARY, REGIONS, Site
@@ -20,7 +22,12 @@ from edgeproxy.runtime.tasks import hold
 MACHINES: Final = 24
 USERS: Final = 20  # requests a second
 HOST: Final = "127.0.0.1"
-STEPS: Final = ((8.0, "kill"), (26.0, "restart"), (40.0, "end"))
+STEPS: Final = (
+    (8.0, "kill -9", REGIONS[0]),
+    (26.0, "started again", REGIONS[0]),
+    (34.0, "SIGTERM", REGIONS[1]),
+    (44.0, "end", ""),
+)
 READY_WITHIN: Final = 40.0
 
 
@@ -31,9 +38,9 @@ class Tally:
         self.good, self.bad = 0, 0
         self.faults: Counter[str] = Counter()
 
-    async def use(self, session: aiohttp.ClientSession, edge: str) -> None:
+    async def use(self, session: aiohttp.ClientSession, edge: str, service: str = "llm") -> None:
         try:
-            async with session.get(f"{edge}/service/llm/hello") as response:
+            async with session.get(f"{edge}/service/{service}/hello") as response:
                 text = await response.text()
                 self._count(response.status == 200, f"{response.status} {text[:80]}")
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
@@ -47,6 +54,7 @@ class Tally:
 
 
 def main() -> int:
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger("warning"))
     with TemporaryDirectory(prefix="federation-") as directory:
         return asyncio.run(_show(Path(directory)))
 
@@ -58,7 +66,7 @@ async def _show(directory: Path) -> int:
     for name in site.addresses:
         site.start(name)
     edge_port = free_port()
-    edge = _start_edge(site, directory, edge_port)
+    edge = start_edge(site, directory, edge_port)
     try:
         async with asyncio.timeout(READY_WITHIN + STEPS[-1][0] + 30), aiohttp.ClientSession() as session:
             await _until_up(session, site)
@@ -93,15 +101,26 @@ async def _story(session: aiohttp.ClientSession, site: Site, edge: str, machines
     async with asyncio.TaskGroup() as group:
         while steps:
             at = monotonic() - started
-            if at >= steps[0][0] and (what := steps.pop(0)[1]) != "end":
-                getattr(site, "kill" if what == "kill" else "start")(REGIONS[0])
-                print(f"{at:4.0f}  --- {REGIONS[0]}: {'kill -9' if what == 'kill' else 'started again'}")
+            if at >= steps[0][0]:
+                _, what, region = steps.pop(0)
+                _do(site, what, region)
+                print(f"{at:4.0f}  --- {region} {what}")
             group.create_task(tally.use(session, edge))
             if int(at) != shown:
                 shown = int(at)
                 await _line(session, site, machines, tally, at)
             await asyncio.sleep(1 / USERS)
     return tally
+
+
+def _do(site: Site, what: str, region: str) -> None:
+    match what:
+        case "kill -9":
+            site.kill(region)
+        case "started again":
+            site.start(region)
+        case "SIGTERM":
+            site.processes[region].terminate()
 
 
 async def _line(session: aiohttp.ClientSession, site: Site, machines: list[Machine], tally: Tally, at: float) -> None:
@@ -127,10 +146,10 @@ def _machines(site: Site, directory: Path) -> list[Machine]:
     ]
 
 
-def _start_edge(site: Site, directory: Path, port: int) -> subprocess.Popen[bytes]:
+def start_edge(site: Site, directory: Path, port: int, near: str = REGIONS[0]) -> subprocess.Popen[bytes]:
     environment = {
         **{key: value for key, value in os.environ.items() if not key.startswith(("COORDINATOR_", "EDGEPROXY_"))},
-        "COORDINATOR_URL": site.url(REGIONS[0]),
+        "COORDINATOR_URL": site.url(near),
         "COORDINATOR_TRUST": site.root,
         "COORDINATOR_LIST": str(directory / "edge.json"),
         "EDGEPROXY_HOST": HOST,

@@ -2,6 +2,7 @@
 live in one process."""
 
 import asyncio
+import contextlib
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import uniform
@@ -84,8 +85,13 @@ class Machine:
 
     async def _beat(self, client: HomesClient, report: ServiceReport, interval: float) -> None:
         heartbeat = Heartbeat(worker_id=self.name, services=[report])
+        called = asyncio.Event()
+        client.on_call = called.set
         while True:
-            await asyncio.sleep(interval * uniform(0.9, 1.0))
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(interval * uniform(0.9, 1.0)):
+                    await called.wait()
+            called.clear()
             asked = monotonic()
             try:
                 await client.heartbeat(heartbeat)

@@ -19,6 +19,7 @@ from coordinator.api import views
 from coordinator.federation import attest, wire
 from coordinator.federation.bridge import Bridge
 from coordinator.federation.foreign import listed
+from coordinator.federation.handover import Handover
 from coordinator.federation.link import TIMEOUT, Peer
 from coordinator.federation.messages import MAX_EXCHANGE, Exchange
 from coordinator.federation.node import Node, Refused
@@ -76,6 +77,7 @@ class Shell:
         self.node.on_quota = self._quotas.acknowledged
         if self._quotas.maxima:
             self._cap()
+        self._handover: Handover | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self.node.genuine = lambda record: attest.genuine(record, self.node.view, roster.vouching)
         self.node.on_change = self._note_change
@@ -112,6 +114,15 @@ class Shell:
             if now.monotonic >= roster:
                 roster = now.monotonic + ROSTER_EVERY
                 self._start(self._renew())
+
+    async def hand_over(self, within: float) -> None:
+        """We leave: until no worker is at home here, there is nobody who could take one, or the time is over."""
+        handover = self._handover = Handover(self.node, self.bridge.lives)
+        start = monotonic()
+        while monotonic() < start + within and not handover.over(self._registry, self._clock().monotonic):
+            await asyncio.sleep(TICK)
+        left = len(self._registry.live(self._clock()))
+        log.info("leaving", seconds=round(monotonic() - start, 1), workers=left)
 
     def tick(self, now: Now) -> None:
         """One turn: what changed is told, who is due is asked."""
@@ -188,6 +199,16 @@ class Shell:
             }
             for name, certificate in sorted(self.roster.directory.certificates.items())
         ]
+
+    def alternates(self, at: Now) -> list[str]:
+        known = self.roster.directory.certificates
+        takers = {} if self._handover is None else self._handover.takers(at.monotonic)
+        return [known[name].url for name in takers if name in known]
+
+    def move_to(self, worker_id: str, at: Now) -> str | None:
+        name = None if self._handover is None else self._handover.target(worker_id, at.monotonic)
+        certificate = self.roster.directory.certificates.get(name or "")
+        return None if certificate is None else certificate.url
 
     def _count(self, name: str) -> int:
         digest = self.node.view.digests.get(name)

@@ -5,7 +5,7 @@ One that cannot be reached, is slow, or fails (5xx) passes the question on; anot
 """
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Final, Self, TypeVar
 from urllib.parse import quote
@@ -37,6 +37,8 @@ from edgeproxy.cluster.urls import worker_url
 MAX_ANSWER: Final = 32 * 1024 * 1024  # a record is some 2 KiB: room for 16,000 workers
 CONNECT_TIMEOUT: Final = 3.0
 TIMEOUT: Final = 10.0
+REGISTER_PATH: Final = "/api/worker/register"
+HEARTBEAT_PATH: Final = "/api/worker/heartbeat"
 KEEPALIVE: Final = 60.0  # twice the longest interval between heartbeats, less than the coordinator's 75
 
 Answer = TypeVar("Answer", bound=BaseModel)
@@ -62,7 +64,9 @@ def base_urls(comma_list: str) -> tuple[str, ...]:
 
 class CoordinatorClient:
     """An async context manager. `urls` is a comma list; every method raises CoordinatorError only. With a `signer`
-    what a worker says of itself is signed."""
+    what a worker says of itself is signed. `on_call()`: a heartbeat is due now, not when its interval ends."""
+
+    response_class: type[aiohttp.ClientResponse] = aiohttp.ClientResponse
 
     def __init__(
         self,
@@ -72,6 +76,7 @@ class CoordinatorClient:
         signer: Signer | None = None,
     ) -> None:
         self._signer = signer
+        self.on_call: Callable[[], None] = _nobody
         self.urls = base_urls(urls if isinstance(urls, str) else ",".join(urls))
         self._preferred = 0
         self._api_key = api_key
@@ -88,6 +93,7 @@ class CoordinatorClient:
             timeout=self._timeout,
             cookie_jar=aiohttp.DummyCookieJar(),
             trust_env=False,
+            response_class=self.response_class,
             # a connection that rests between heartbeats must not look like one that broke
             connector=aiohttp.TCPConnector(keepalive_timeout=KEEPALIVE),
         )
@@ -125,13 +131,13 @@ class CoordinatorClient:
             registration = registration.model_copy(update={"life": self._signer.next_life()})
         body = _dump(registration)
         headers = await self._signature(body)
-        _, _, content = await self._ask("POST", "/api/worker/register", body, headers)
+        _, _, content = await self._ask("POST", REGISTER_PATH, body, headers)
         return content
 
     async def heartbeat(self, heartbeat: Heartbeat) -> HeartbeatAnswer:
         """CoordinatorError with status 404: the coordinator does not know the worker, register again."""
         body = _dump(heartbeat)
-        _, _, content = await self._ask("POST", "/api/worker/heartbeat", body, self._proof(proof.HEARTBEAT, body))
+        _, _, content = await self._ask("POST", HEARTBEAT_PATH, body, self._proof(proof.HEARTBEAT, body))
         return _parse(HeartbeatAnswer, content)
 
     async def report(self, report: EdgeReport) -> EdgeReportAnswer:
@@ -250,12 +256,20 @@ class CoordinatorClient:
                 method, url, data=data, headers=head, allow_redirects=False, timeout=timeout or self._timeout
             ) as response:
                 content = await _bounded(response)
+                self._noted(path, response)
                 _raise_for_status(base, path, response, content)
                 return response.status, response.headers.get("ETag"), content
         except TimeoutError:
             raise CoordinatorError(None, f"{base} did not answer in time") from None
         except (aiohttp.ClientError, OSError, ValueError) as error:
             raise CoordinatorError(None, f"{base} cannot be asked: {_reason(error)}") from error
+
+    def _noted(self, path: str, response: aiohttp.ClientResponse) -> None:
+        """An answer came; by which connection may matter."""
+
+
+def _nobody() -> None:
+    """Nobody waits for it."""
 
 
 def _reason(error: Exception) -> str:

@@ -240,12 +240,14 @@ class Heartbeat(Message):
 
 
 class HeartbeatAnswer(Message):
-    """What the coordinator answers to a heartbeat: the assignment as it stands now."""
+    """What the coordinator answers to a heartbeat: the assignment as it stands now. `move_to`: it leaves, and this
+    coordinator will take the worker."""
 
     status: Text = "ok"
     assigned_services: Names = []
     service_configs: Annotated[list[ServiceConfig], Field(max_length=MAX_SERVICES)] = []
     heartbeat_interval: Interval = 30.0
+    move_to: Annotated[OptionalUrl, _informative(None)] = None
 
 
 class WorkerSeen(Message):

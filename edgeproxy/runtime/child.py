@@ -35,12 +35,14 @@ log = structlog.get_logger(__name__)
 
 class Child:
     """Handed to a program's `main`, which serves on `sockets` (non-blocking, listening), says `ready()`,
-    waits in `until_drain()`, then finishes what is in flight and returns."""
+    waits in `until_drain()`, then finishes what is in flight and returns. `replaced`: another process is at its place
+    by then, or the supervisor is gone and cannot say."""
 
     def __init__(self, slot: int, sockets: list[socket.socket], drain: float) -> None:
         self.slot = slot
         self.sockets = sockets
         self.is_ready = False
+        self.replaced = False
         self._drain_default = drain
         self._draining: asyncio.Future[float] = asyncio.get_running_loop().create_future()
         self._channel: Channel | None = None
@@ -90,7 +92,7 @@ class Child:
 
     def _receive(self, message: Message) -> None:
         if message["type"] == "drain":
-            self._drain(float(message["seconds"]))
+            self._drain(float(message["seconds"]), replaced=message.get("replaced") is True)
         elif self._handler is not None:
             self._handler(message)
         else:
@@ -98,13 +100,14 @@ class Child:
             self._early[message["type"]] = message
 
     def _orphaned(self) -> None:
-        self._drain(ORPHAN_DRAIN)
+        self._drain(ORPHAN_DRAIN, replaced=True)
 
-    def _drain(self, seconds: float) -> None:
+    def _drain(self, seconds: float, replaced: bool = False) -> None:
         """The first to say so counts, but nothing prolongs; a program that overstays is ended from within,
         because there may be no supervisor left to do it."""
         asyncio.get_running_loop().call_later(seconds + GRACE, os._exit, EXIT_FAILURE)
         if not self._draining.done():
+            self.replaced = replaced
             self._draining.set_result(seconds)
 
 

@@ -80,10 +80,10 @@ class ChildHandle:
         if self._channel is not None:
             self._channel.send_line(kind, line)
 
-    def drain(self, seconds: float) -> None:
-        """A child that never was ready has nothing in flight: it is killed."""
+    def drain(self, seconds: float, *, replaced: bool) -> None:
+        """A child that never was ready has nothing in flight: it is killed. `replaced`: another serves at its place."""
         if self.is_ready:
-            self.send_line("drain", encode({"type": "drain", "seconds": seconds}))
+            self.send_line("drain", encode({"type": "drain", "seconds": seconds, "replaced": replaced}))
         else:
             self.kill()
 

@@ -245,7 +245,7 @@ class Supervisor:
         if replacement is None:
             return False
         slot.fill(replacement)
-        hold(self._retire(old))
+        hold(self._retire(old, replaced=True))
         return True
 
     async def _wait_for_leaving(self, slot: Slot, old: ChildHandle) -> None:
@@ -259,13 +259,13 @@ class Supervisor:
     async def _drain(self) -> None:
         notify_stopping("draining")
         self._log.info("draining", seconds=self._program.drain_s)
-        leaving = [asyncio.ensure_future(self._retire(child)) for child in self._children]
+        leaving = [asyncio.ensure_future(self._retire(child, replaced=False)) for child in self._children]
         for sock in self._sockets:  # our copies would keep the port open when the children have left it
             sock.close()
         await asyncio.gather(*leaving)
 
-    async def _retire(self, child: ChildHandle) -> None:
-        child.drain(self._program.drain_s)
+    async def _retire(self, child: ChildHandle, *, replaced: bool) -> None:
+        child.drain(self._program.drain_s, replaced=replaced)
         await asyncio.wait({child.exited}, timeout=self._program.drain_s + GRACE)
         if not child.exited.done():
             self._log.warning("a child did not leave in time, it is killed", pid=child.pid)

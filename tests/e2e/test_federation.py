@@ -21,8 +21,8 @@ from tests.redis import Redis
 WITHIN = 30.0
 
 
-async def until(holds: Callable[[], Awaitable[bool]]) -> None:
-    async with asyncio.timeout(WITHIN):
+async def until(holds: Callable[[], Awaitable[bool]], within: float = WITHIN) -> None:
+    async with asyncio.timeout(within):
         while not await holds():
             await asyncio.sleep(0.1)
 

@@ -39,6 +39,7 @@ async def child_main(child: Child) -> None:
     ]
     child.ready()
     seconds = await child.until_drain()
+    child.send({"type": "leaving", "replaced": child.replaced})
     for listener in listeners:
         listener.close()
     async with asyncio.timeout(seconds):

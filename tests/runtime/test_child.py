@@ -50,10 +50,19 @@ async def test_ready_is_said_and_a_beat_follows(ends: tuple[Child, socket.socket
 
 async def test_the_supervisor_says_how_long_the_drain_may_take(ends: tuple[Child, socket.socket]) -> None:
     child, supervisor = ends
-    await say(supervisor, {"type": "drain", "seconds": 7.5})
+    await say(supervisor, {"type": "drain", "seconds": 7.5, "replaced": False})
     async with asyncio.timeout(30):
         assert await child.until_drain() == 7.5
         assert await child.until_drain() == 7.5
+    assert not child.replaced
+
+
+async def test_and_whether_another_is_at_its_place(ends: tuple[Child, socket.socket]) -> None:
+    child, supervisor = ends
+    await say(supervisor, {"type": "drain", "seconds": 7.5, "replaced": True})
+    async with asyncio.timeout(30):
+        await child.until_drain()
+    assert child.replaced
 
 
 async def test_a_child_without_supervisor_leaves_soon(ends: tuple[Child, socket.socket]) -> None:
@@ -61,6 +70,7 @@ async def test_a_child_without_supervisor_leaves_soon(ends: tuple[Child, socket.
     supervisor.close()
     async with asyncio.timeout(30):
         assert await child.until_drain() == ORPHAN_DRAIN
+    assert child.replaced, "nobody knows: it does not act as if there was nobody"
 
 
 def test_a_child_is_not_started_by_hand() -> None:

@@ -80,6 +80,19 @@ def test_term_lets_requests_finish_and_takes_no_new_ones(start: StartFleet) -> N
     assert not any(alive(pid) for pid in fleet.first_pids)
 
 
+def test_a_child_knows_whether_another_is_at_its_place(start: StartFleet) -> None:
+    fleet = start().serving()
+    fleet.signal(signal.SIGHUP)
+    until(lambda: len(leavings(fleet)) == 1)
+    os.killpg(fleet.process.pid, signal.SIGTERM)  # as systemd does
+    assert fleet.wait() == 0
+    assert leavings(fleet) == [True, False]
+
+
+def leavings(fleet: Fleet) -> list[object]:
+    return [event["replaced"] for event in fleet.named("message") if event["type"] == "leaving"]
+
+
 def refused(fleet: Fleet) -> bool:
     try:
         fleet.connect().close()

@@ -75,6 +75,11 @@ class Directory:
                 continue
         return fresh
 
+    @property
+    def urls(self) -> frozenset[str]:
+        """Where coordinators are that the operator admitted."""
+        return frozenset(certificate.url for certificate in self.certificates.values())
+
     def dump(self) -> bytes:
         documents = [_object(self.documents[name]) for name in sorted(self.documents)]
         return orjson.dumps({"bundle": _object(self.signed), "certificates": documents})

@@ -1,6 +1,7 @@
 """What a worker does when its coordinator does not answer, and when it is back. Pure; nobody coordinates it.
 
     beat fails -> once more after RETRY -> its place in the herd -> claim at the backup -> the others, with jitter
+    home says that it leaves, or another is nearer -> beats until its place in the herd -> claim where it is to go
                                                                home is well for long -> back, slowly
 
 `step(now)` says what is to be done next and when; its outcome goes to `heard`, `missed`, `claimed` or `refused`.
@@ -51,7 +52,7 @@ def rendezvous(worker: str, names: Sequence[str], weights: dict[str, float] | No
 @dataclass(slots=True)
 class Failover:
     """`home` is where we are registered; `preferred` where we were before it fell. `others` are the coordinators that
-    we know, the best first: `others[0]` is the warm backup."""
+    we know, the best first: `others[0]` is the warm backup. `fallen`: the home is away, nobody hears us meanwhile."""
 
     worker: str
     home: str
@@ -63,7 +64,9 @@ class Failover:
     preferred: str | None = None
     next_beat: float = 0.0
     epoch: int = 1
+    fallen: bool = False
     _missed: int = 0
+    _goal: str | None = None
     _claim_at: float | None = None
     _tried: int = 0
     _pause: float = JITTER_LEAST
@@ -72,19 +75,23 @@ class Failover:
     _back_at: float | None = None
 
     @property
-    def orphaned(self) -> bool:
-        return self._claim_at is not None
-
-    @property
     def backup(self) -> str | None:
         return self.others[0] if self.others else None
 
-    def step(self, now: float) -> Step:
+    @property
+    def turn(self) -> Step | None:
+        """Where to claim and when, if we are to go from our home."""
         if self._claim_at is not None:
             return Step(self._claim_at, "claim", self._target())
         if self._back_at is not None and self.preferred is not None:
-            return min(Step(self._back_at, "claim", self.preferred), self._beat(), key=lambda step: step.at)
-        return self._beat()
+            return Step(self._back_at, "claim", self.preferred)
+        return None
+
+    def step(self, now: float) -> Step:
+        turn = self.turn
+        if turn is None:
+            return self._beat()
+        return turn if self.fallen else min(turn, self._beat(), key=lambda step: step.at)
 
     def _beat(self) -> Step:
         return Step(self.next_beat, "beat", self.home)
@@ -108,18 +115,32 @@ class Failover:
             self.preferred = self.home
             self._falls += 1
         self._well_since = self._back_at = None
-        self._tried, self._pause = 0, JITTER_LEAST
+        turn = now + self._spread()
+        if self._claim_at is None or turn < self._claim_at:
+            self._tried, self._pause, self._claim_at = 0, JITTER_LEAST, turn
+        self.fallen = True
+
+    def drained(self, move_to: str, now: float) -> None:
+        """The home says that it leaves, and where to go: in our turn, it hears us until then. Some day we are back."""
+        if self._claim_at is None and move_to in self.others:
+            self.preferred = self.preferred or self.home
+            self._well_since = self._back_at = None
+            self._head_for(move_to, now)
+
+    def drawn(self, nearer: str, now: float) -> None:
+        """Another is clearly nearer."""
+        if self._claim_at is None and nearer in self.others:
+            self._head_for(nearer, now)
+
+    def _head_for(self, goal: str, now: float) -> None:
+        self._goal, self._tried, self._pause = goal, 0, JITTER_LEAST
         self._claim_at = now + self._spread()
 
-    def drained(self, move_to: str | None, now: float) -> None:
-        """The home says that it leaves: as a fall, without the waiting for it, and to where it says."""
-        if self._claim_at is not None:
-            return
-        if move_to is not None and move_to in self.others:
-            self.others = (move_to, *(name for name in self.others if name != move_to))
-        if self.others:
-            self._tried, self._pause = 0, JITTER_LEAST
-            self._claim_at = now + self._spread()
+    def stayed(self) -> None:
+        """Nobody would have us, and the home still hears us: it is our home as before."""
+        if self._claim_at is not None and self.preferred == self.home:
+            self.preferred = None
+        self._claim_at = self._back_at = self._well_since = self._goal = None
 
     def claimed(self, name: str, now: float, interval: float | None = None) -> None:
         """We are registered at `name` now."""
@@ -129,6 +150,7 @@ class Failover:
         if name == self.preferred:
             self.preferred = self._well_since = None
         self._claim_at, self._missed, self._back_at, self._tried = None, 0, None, 0
+        self._goal, self.fallen = None, False
         self.interval = interval or self.interval
         self.next_beat = now + self.interval * self.dice.uniform(0.5, 1.0)
 
@@ -161,7 +183,9 @@ class Failover:
         return self.epoch
 
     def _targets(self) -> tuple[str, ...]:
-        return (*self.others, self.home)
+        if self._goal is None:
+            return (*self.others, self.home)
+        return (self._goal, *(name for name in self.others if name != self._goal), self.home)
 
     def _target(self) -> str:
         targets = self._targets()

@@ -112,7 +112,10 @@ class Finder:
             return False
         self.chain.answered(url)
         self.pings[url] = best
-        self.closeness.measured(url, best.seconds, monotonic(), best.load)
+        if best.draining:
+            self.closeness.candidates.pop(url, None)  # near or not, it takes nobody
+        else:
+            self.closeness.measured(url, best.seconds, monotonic(), best.load)
         return True
 
     async def _learn(self, session: aiohttp.ClientSession, urls: Sequence[str]) -> None:

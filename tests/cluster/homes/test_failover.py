@@ -22,7 +22,7 @@ def test_one_lost_heartbeat_moves_nobody() -> None:
     assert (step.action, step.name, step.at) == ("beat", "eu", 10.25)
     failover.heard(10.3)
     assert failover.step(10.3).action == "beat"
-    assert not failover.orphaned
+    assert not failover.fallen
 
 
 def test_the_second_sends_us_to_the_backup() -> None:
@@ -111,12 +111,63 @@ def test_one_per_cent_goes_back_in_a_second() -> None:
     assert max(Counter(moments).values()) <= 100
 
 
-def test_a_drain_moves_to_where_it_says() -> None:
+def test_a_drain_moves_to_where_it_says_and_some_day_back() -> None:
     failover = worker(workers=100, accept_rate=2_000.0)
     failover.drained("apac", 10.0)
-    step = failover.step(10.0)
-    assert (step.action, step.name) == ("claim", "apac")
-    assert step.at <= 10.05
+    assert failover.turn is not None
+    assert failover.turn.at <= 10.05
+    assert (failover.turn.action, failover.turn.name) == ("claim", "apac")
+    assert not failover.fallen
+    failover.claimed("apac", 10.05)
+    assert (failover.home, failover.turn, failover.preferred) == ("apac", None, "eu")
+    failover.probed("eu", True, 100.0)
+    failover.probed("eu", True, 700.0)
+    assert failover.turn is not None
+    assert failover.turn.name == "eu"
+
+
+def test_until_its_turn_a_drained_worker_beats_at_home() -> None:
+    failover = worker(workers=20_000, accept_rate=400.0)
+    failover.heard(0.0)
+    failover.drained("us", 0.0)
+    assert failover.turn is not None
+    turn = failover.turn.at
+    assert turn > 10.0, "this worker's place is not among the first"
+    now, beats = 0.0, 0
+    while (step := failover.step(now)).action == "beat":
+        now, beats = step.at, beats + 1
+        failover.heard(now)
+        failover.drained("us", now)
+    assert (step.at, step.name) == (turn, "us")
+    assert beats >= 2
+
+
+def test_a_drain_sends_nobody_to_whom_he_does_not_know() -> None:
+    failover = worker()
+    failover.drained("mallory", 10.0)
+    assert failover.turn is None
+    assert failover.step(10.0).action == "beat"
+
+
+def test_a_home_that_dies_while_it_leaves_is_a_fall() -> None:
+    failover = worker(workers=20_000, accept_rate=400.0)
+    failover.drained("us", 0.0)
+    fall(failover, 1.0)
+    assert failover.fallen
+    step = failover.step(1.0)
+    assert (step.action, step.name) == ("claim", "us")
+    failover.claimed("us", 2.0)
+    assert not failover.fallen
+
+
+def test_who_is_refused_everywhere_stays_and_is_told_again() -> None:
+    failover = worker()
+    failover.drained("us", 0.0)
+    failover.stayed()
+    assert (failover.turn, failover.preferred, failover.step(0.0).name) == (None, None, "eu")
+    failover.drained("apac", 5.0)
+    assert failover.turn is not None
+    assert failover.turn.name == "apac"
 
 
 def test_alone_one_stays_and_asks_on() -> None:

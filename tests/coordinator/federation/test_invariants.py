@@ -12,7 +12,7 @@ from random import Random
 import pytest
 
 from bench.federation.nemesis import live
-from bench.federation.simulator import REGIONS, Fleet
+from bench.federation.simulator import DRAIN, REGIONS, Fleet
 from coordinator.federation.link import Peer
 from coordinator.federation.messages import decode, encode
 from coordinator.federation.node import Node, Refused
@@ -261,17 +261,58 @@ def test_i12_who_can_be_heard_stays_though_nobody_reaches_him(make: MakeFleet) -
 def test_i13_a_drain_hands_over_without_a_failed_request(make: MakeFleet) -> None:
     fleet = make(30)
     fleet.run(40)
-    for agent in fleet.workers.values():
-        if agent.failover.home == "eu":
-            agent.failover.drained(None, fleet.world.now)
-            fleet.world.at(agent.failover.step(fleet.world.now).at, agent.act)
-    fleet.run(10)
-    assert all(agent.failover.home != "eu" for agent in fleet.workers.values())
-    assert not fleet.without_home()
-    assert not fleet.overlaps()
-    fleet.kill("eu")
+    drained(fleet, "eu")
+    assert fleet.world.now < 40 + 8, "an interval, and some"
+    homes = Counter(agent.failover.home for agent in fleet.workers.values())
+    assert set(homes) == {"us", "apac"}
+    assert min(homes.values()) > 10, "those who stay share what one leaves"
+    fleet.run(30)
+    fleet.restart("eu")
     fleet.run(30)
     assert fleet.user_errors == 0
+    assert not fleet.false_deaths()
+    assert not fleet.overlaps()
+
+
+def test_i13_a_herd_leaves_at_the_rate_that_others_take(make: MakeFleet) -> None:
+    fleet = make(90, accept_rate=3.0)
+    fleet.run(60)
+    before = {name: len(coordinator.accepted) for name, coordinator in fleet.coordinators.items()}
+    drained(fleet, "eu")
+    assert 60 + 8 < fleet.world.now < 60 + DRAIN
+    taken = [at for name, c in fleet.coordinators.items() for at in c.accepted[before[name] :]]
+    assert max(Counter(map(int, taken)).values()) <= 2 * 1.5 * 3.0 + 1, "by two of them"
+    assert not fleet.false_deaths()
+    assert fleet.user_errors == 0
+
+
+def test_i13_two_that_leave_together_send_nobody_to_each_other(make: MakeFleet) -> None:
+    fleet = make(30)
+    fleet.run(40)
+    fleet.drain("us")
+    drained(fleet, "eu")
+    while "us" not in fleet.world.down:
+        fleet.run(0.25)
+        assert not fleet.without_home()
+    assert {agent.failover.home for agent in fleet.workers.values()} == {"apac"}
+    fleet.drain("apac")
+    fleet.run(10)
+    assert {agent.failover.home for agent in fleet.workers.values()} == {"core"}, "the primary, when there is no region"
+    fleet.drain("core")
+    fleet.run(1)
+    assert not fleet.up(), "who has nowhere to send anybody leaves at once"
+    assert fleet.user_errors == 0
+
+
+def drained(fleet: Fleet, name: str) -> None:
+    """SIGTERM, until it is down; nobody is without a home for a moment."""
+    fleet.drain(name)
+    while name not in fleet.world.down:
+        fleet.run(0.25)
+        assert not fleet.without_home()
+        assert not fleet.lost()
+    assert all(agent.orphaned_at is None for agent in fleet.workers.values())
+    assert all(agent.failover.home != name for agent in fleet.workers.values())
 
 
 def test_i14_a_rolled_back_or_frozen_bundle_is_refused_or_flagged() -> None:

@@ -1,10 +1,12 @@
 """The federation's paths over HTTP: who is refused and how; the directory; certificates."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import orjson
 import pytest
@@ -12,10 +14,11 @@ from aiohttp.test_utils import TestClient, TestServer
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from coordinator.api.app import build_app
-from coordinator.api.state import State, new_worker_id, now
+from coordinator.api.state import STATE, State, new_worker_id, now
 from coordinator.federation import wire
-from coordinator.federation.messages import MAX_EXCHANGE, Exchange
-from coordinator.federation.record import Record
+from coordinator.federation.bridge import Life
+from coordinator.federation.messages import MAX_EXCHANGE, Exchange, HomeState
+from coordinator.federation.record import UNSIGNED, Record
 from coordinator.federation.roster import Roster
 from coordinator.federation.routes import SHELL
 from coordinator.federation.shell import Shell
@@ -32,6 +35,7 @@ from edgeproxy.cluster.homes.trust import (
     sign_bundle,
     sign_certificate,
 )
+from edgeproxy.runtime.tasks import hold
 
 ROOT, PRIMARY, EU, MALLORY = (Ed25519PrivateKey.from_private_bytes(bytes([n]) * 32) for n in (11, 12, 13, 14))
 KEYS = CoordinatorKeys(EU)
@@ -128,6 +132,64 @@ async def test_the_list_is_told_and_who_was_admitted_gets_another_day(client: Te
     headers = wire.sealed(mallory.name, mallory.sign, body)
     async with client.post(wire.RENEW_PATH, data=body, headers=headers) as response:
         assert response.status == 403
+
+
+async def test_a_coordinator_that_leaves_says_where_to_go(client: TestClient, shell: Shell) -> None:
+    state = client.app[STATE]
+    body, headers = wire.dump(question(shell, homes={KEYS.name: HomeState(0.0, 0, 50.0)}), KEYS.sign)
+    assert await post(client, body, headers) == 200
+    join = {"worker_id": "w1", "capabilities": {}, "services": []}
+    for name in ("w1", "w2"):
+        async with client.post("/api/worker/register", json={**join, "worker_id": name}) as response:
+            assert response.status == 200
+    shell.bridge.lives["w1"] = Life(KEYS.name, 1, 1, UNSIGNED)
+    assert "move_to" not in await beat(client, "w1")
+    state.draining, leaving = True, hold(shell.hand_over(30.0))
+    await asyncio.sleep(0)
+    assert (await beat(client, "w1"))["move_to"] == "http://eu:1"
+    assert "move_to" not in await beat(client, "w2"), "it does not sign: elsewhere it would be another worker"
+    async with client.post("/api/worker/register", json={**join, "worker_id": "w3"}) as response:
+        assert (response.status, response.headers["Retry-After"]) == (503, "5")
+        assert (await response.json())["alternates"] == ["http://eu:1"]
+    async with client.post("/api/worker/register", json=join) as response:
+        assert response.status == 200, "who is at home here is taken in again: it is told with its next heartbeat"
+    async with client.get("/readyz") as response:
+        assert response.status == 503
+    for path, name in (("/health", "status"), ("/v1/ping", "draining")):
+        async with client.get(path) as response:
+            assert (await response.json())[name] in ("draining", True)
+    assert not leaving.done()
+    for name in ("w1", "w2"):
+        assert shell._registry.unregister(name, now())
+    async with asyncio.timeout(15):
+        await leaving
+
+
+async def beat(client: TestClient, name: str) -> dict[str, Any]:
+    async with client.post("/api/worker/heartbeat", json={"worker_id": name, "services": []}) as response:
+        assert response.status == 200
+        answer: dict[str, Any] = await response.json()
+        return answer
+
+
+async def test_for_who_cannot_go_it_waits_so_long_and_no_longer(client: TestClient, shell: Shell) -> None:
+    body, headers = wire.dump(question(shell, homes={KEYS.name: HomeState(0.0, 0, 50.0)}), KEYS.sign)
+    assert await post(client, body, headers) == 200
+    async with client.post("/api/worker/register", json={"worker_id": "w1", "capabilities": {}}) as response:
+        assert response.status == 200
+    began = now().monotonic
+    async with asyncio.timeout(15):
+        await shell.hand_over(0.3)
+    assert now().monotonic >= began + 0.3
+
+
+async def test_with_nowhere_to_go_nobody_waits(client: TestClient, shell: Shell) -> None:
+    async with client.post("/api/worker/register", json={"worker_id": "w1", "capabilities": {}}) as response:
+        assert response.status == 200
+    client.app[STATE].draining = True
+    async with asyncio.timeout(15):
+        await shell.hand_over(3600.0)
+    assert "move_to" not in await beat(client, "w1")
 
 
 async def test_alone_there_is_no_federation() -> None:
