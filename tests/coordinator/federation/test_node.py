@@ -209,8 +209,8 @@ def test_a_restart_forgets_positions_and_loses_nobody() -> None:
     reborn.know([Peer("p", "primary", "http://p")])
     group.nodes["eu"] = reborn
     group.run(15.0)
-    assert group.keys("us") == {"w1"}
-    reborn.settled = True
+    assert group.keys("us") == group.keys("eu") == {"w1"}
+    reborn.settle(group.now)
     group.run(15.0)
     assert not group.keys("us")
 
