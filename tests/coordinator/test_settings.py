@@ -85,7 +85,7 @@ def test_a_place_that_is_none_is_named() -> None:
 
 
 def test_a_wrong_store_is_said_without_its_secret() -> None:
-    with pytest.raises(ConfigurationError, match="SHARED_STORE_URL: its 2. host is not") as error:
+    with pytest.raises(ConfigurationError, match=r"SHARED_STORE_URL: its 2\. host is not") as error:
         settings(API_KEY="k", SHARED_STORE_URL="redis+sentinel://:s3cret@s1,:99/main")
     assert "s3cret" not in str(error.value)
     good = settings(API_KEY="k", SHARED_STORE_URL="valkey+sentinel://:s3cret@s1,s2/main")
