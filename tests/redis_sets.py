@@ -31,8 +31,8 @@ def _answer(holds: Callable[[], bool]) -> bool:
         return False
 
 
-def ask(server: Redis, *words: str | int) -> object:
-    with Client(port=server.port, socket_timeout=5, decode_responses=True) as client:
+def ask(server: Redis, *words: str | int, password: str = "") -> object:
+    with Client(port=server.port, password=password or None, socket_timeout=5, decode_responses=True) as client:
         return client.execute_command(*words)
 
 
@@ -56,13 +56,14 @@ def _ports(count: int) -> list[int]:
 
 
 class Sentinels:
-    """`servers`: a primary and its replica at first. The sentinels want two votes and call it down after a second."""
+    """`servers`: a primary and its replica at first. The sentinels want two votes and call it down after a second.
+    `password` is the servers', `other` the sentinels'."""
 
-    def __init__(self, directory: Path, password: str = "") -> None:
+    def __init__(self, directory: Path, password: str = "", other: str = "") -> None:
         ports = _ports(5)
         auth = ["--requirepass", password, "--masterauth", password] if password else []
         first, second = (self._directory(directory, f"server{number}") for number in range(2))
-        self._password = password
+        self._password, self._other = password, other
         follow = ["--replicaof", f"127.0.0.1 {ports[0]}"]
         fast = ["--repl-diskless-sync", "yes", "--repl-diskless-sync-delay", "0", *auth]
         self.servers = [Redis(ports[0], first, *fast)]
@@ -77,6 +78,7 @@ class Sentinels:
             raise
         hosts = ",".join(f"127.0.0.1:{port}" for port in ports[2:])
         self.url = f"redis+sentinel://{f':{password}@' if password else ''}{hosts}/main/1"
+        self.url += f"?sentinel_password={other}" if other else ""
 
     @staticmethod
     def _directory(parent: Path, name: str) -> Path:
@@ -89,6 +91,7 @@ class Sentinels:
         lines = [f"sentinel monitor main 127.0.0.1 {primary} 2", "sentinel down-after-milliseconds main 1000"]
         lines += ["sentinel failover-timeout main 3000", "sentinel parallel-syncs main 1"]
         lines += [f"sentinel auth-pass main {self._password}"] if self._password else []
+        lines += [f"requirepass {self._other}"] if self._other else []
         file = directory / "sentinel.conf"
         file.write_text("\n".join([f"port {port}", "bind 127.0.0.1", *lines, ""]))
         return Redis(port, directory, config=file)
@@ -101,7 +104,7 @@ class Sentinels:
         return all(state["num-other-sentinels"] == "2" and state["num-slaves"] == "1" for state in states)
 
     def state(self, sentinel: Redis) -> dict[str, str]:
-        words = ask(sentinel, "SENTINEL", "MASTER", "main")
+        words = ask(sentinel, "SENTINEL", "MASTER", "main", password=self._other)
         if isinstance(words, dict):
             return {str(key): str(value) for key, value in words.items()}
         assert isinstance(words, list)
@@ -123,7 +126,7 @@ class Sentinels:
 
     def fail_over(self) -> None:
         """As an operator orders it: the replica becomes primary while the old one still takes writes."""
-        ask(self.sentinels[0], "SENTINEL", "FAILOVER", "main")
+        ask(self.sentinels[0], "SENTINEL", "FAILOVER", "main", password=self._other)
 
     def stop(self) -> None:
         for server in (*self.sentinels, *self.servers):
