@@ -26,6 +26,8 @@ from edgeproxy.cluster.addresses import embedded, is_nobodys, parse_address
 log = structlog.get_logger(__name__)
 
 PATIENCE: Final = 1.0  # seconds for an answer, name, connection and TLS included
+TRIES: Final = 3  # a lost SYN is sent again after a second (RFC 6298 section 2.1): as long as all our patience
+TRY_AGAIN: Final = 0.3  # seconds after which one more connection is tried beside those that are silent
 MOST_AT_ONCE: Final = 256
 MOST_FOR_PEERS: Final = 64
 GATEWAY_SAYS_GONE: Final = frozenset({502, 504, *range(520, 531)})  # of a tunnel's front, whose end is away
@@ -105,11 +107,27 @@ class Prober:
             task.add_done_callback(self._tasks.discard)
 
     async def ask(self, url: str) -> Verdict:
-        """Whether somebody answers there, within `PATIENCE`."""
+        """Whether somebody answers there, within `PATIENCE`: the first word of several tries."""
+        tries: set[asyncio.Task[Verdict]] = set()
         try:
             async with asyncio.timeout(PATIENCE):
-                async with self._session.get(URL(url, encoded=True), allow_redirects=False) as response:
-                    return "silent" if response.status in GATEWAY_SAYS_GONE else "alive"
+                while True:
+                    tries.add(asyncio.get_running_loop().create_task(self._try(url)))
+                    pause = TRY_AGAIN if len(tries) < TRIES else None
+                    said, _ = await asyncio.wait(tries, timeout=pause, return_when=asyncio.FIRST_COMPLETED)
+                    if said:
+                        return said.pop().result()
+        except TimeoutError:
+            return "silent"
+        finally:
+            for one in tries:
+                one.cancel()
+            await asyncio.gather(*tries, return_exceptions=True)
+
+    async def _try(self, url: str) -> Verdict:
+        try:
+            async with self._session.get(URL(url, encoded=True), allow_redirects=False) as response:
+                return "silent" if response.status in GATEWAY_SAYS_GONE else "alive"
         except TimeoutError:
             return "silent"
         except aiohttp.ClientConnectorCertificateError:

@@ -22,6 +22,7 @@ from coordinator.federation.link import Peer
 from coordinator.federation.messages import Exchange
 from coordinator.federation.node import Node, Refused
 from coordinator.federation.record import Claim, Record
+from coordinator.prober import PATIENCE, TRIES, TRY_AGAIN
 from coordinator.record import Verdict
 from coordinator.registry import Now, Registry, Worker
 from coordinator.snapshot import from_row, to_row
@@ -138,8 +139,23 @@ class Coordinator:
         def told(verdict: Verdict) -> None:
             registry.probed(worker_id, incarnation, self.now(), direct=verdict, peer="absent")
 
-        silent = (self.name, worker_id) in self.world.cut or worker_id in fleet.black_holes
-        self.world.ask(self.name, worker_id, handle, told, lambda: told("silent" if silent else "refused"), timeout=1.0)
+        hidden = (self.name, worker_id) in self.world.cut or worker_id in fleet.black_holes
+        left = TRIES
+
+        def failed() -> None:
+            nonlocal left
+            left -= 1
+            if not hidden and not fleet.workers[worker_id].alive:
+                told("refused")
+            elif not left:
+                told("silent")
+
+        for number in range(TRIES):  # as the prober does, but for those that it spares where one has answered
+            patience = PATIENCE - number * TRY_AGAIN
+            self.world.at(
+                self.world.now + number * TRY_AGAIN,
+                partial(self.world.ask, self.name, worker_id, handle, told, failed, timeout=patience),
+            )
 
     def accept(self, agent: "Agent", epoch: int) -> Registration | float | tuple[int, int]:
         """A registration: taken; or seconds to wait; or the life that it must outlive."""

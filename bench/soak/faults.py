@@ -7,6 +7,7 @@ import random
 import resource
 import signal
 import socket
+import ssl
 import subprocess
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
@@ -98,7 +99,7 @@ def misbehaving(mode: str) -> Act:
 async def half_open(world: World, chance: random.Random) -> None:
     """Clients that send half a head, or half a body, and then are silent for good."""
     halves = (b"GET /echo/1/1 HTT", b"POST /once/999999999/1 HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\nhalf")
-    opened = [await _opened(world.port, chance.choice(halves)) for _ in range(200)]
+    opened = [await _asked(world, chance.choice(halves)) for _ in range(200)]
     await asyncio.sleep(2 * FAULT_S)
     for connection in opened:
         connection.close()
@@ -108,7 +109,7 @@ async def leave_midway(world: World, chance: random.Random) -> None:
     """Clients that reset their connection in the middle of a large answer, or of a stream."""
     for _ in range(200):
         path = chance.choice((b"/echo/2/600000", b"/stream/4/30"))
-        connection = await _opened(world.port, b"GET " + path + b" HTTP/1.1\r\nHost: a\r\n\r\n")
+        connection = await _asked(world, b"GET " + path + b" HTTP/1.1\r\nHost: a\r\n\r\n")
         await asyncio.sleep(0.01)
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\0\0\0\0\0\0\0")
         connection.close()
@@ -264,11 +265,38 @@ async def _opened(port: int, said: bytes) -> socket.socket:
     return connection
 
 
+async def _asked(world: World, said: bytes) -> socket.socket:
+    """A connection that has said this, inside TLS where the world has it."""
+    if world.tls is None:
+        return await _opened(world.port, said)
+    connection = await _opened(world.port, b"")
+    return await asyncio.to_thread(_said_sealed, world.tls, connection, said)
+
+
+def _said_sealed(tls: ssl.SSLContext, connection: socket.socket, said: bytes) -> socket.socket:
+    connection.settimeout(5)
+    sealed = tls.wrap_socket(connection, server_hostname="127.0.0.1")
+    sealed.sendall(said)
+    return sealed
+
+
+def both(one: Fault, other: Fault) -> Fault:
+    """Both at once, in a world that bears either."""
+
+    async def act(world: World, chance: random.Random) -> None:
+        acts = [fault.act(world, random.Random(chance.random())) for fault in (one, other)]
+        for outcome in await asyncio.gather(*acts, return_exceptions=True):
+            if isinstance(outcome, BaseException):
+                raise outcome
+
+    name = f"{one.name}, {other.name}"
+    return Fault(name, act, excuses=one.excuses or other.excuses, streams=one.streams or other.streams, made=other.made)
+
+
 NOTHING = Fault("nothing", nothing)
 """What all others are held against."""
 
-FAULTS = (
-    NOTHING,
+OF_WORKERS = (
     Fault("worker killed", kill_worker, streams=True),
     Fault("workers restarted in turn", restart_workers, streams=True),
     Fault("worker stopped", stop_worker, streams=True),
@@ -277,6 +305,12 @@ FAULTS = (
     Fault("worker swallows requests", misbehaving("swallow"), excuses=True, streams=True),
     Fault("worker answers garbage", misbehaving("garbage"), streams=True),
     Fault("worker answers half", misbehaving("half"), streams=True),
+)
+"""Of one worker at a time: the others could help."""
+
+FAULTS = (
+    NOTHING,
+    *OF_WORKERS,
     Fault("clients half open", half_open),
     Fault("clients leave midway", leave_midway),
     Fault("clients send garbage", garbage_from_clients),
@@ -303,14 +337,15 @@ SHARED = tuple(
         ("Redis stalls", stall_redis),
     )
 )
+CERTIFICATE = Fault("certificate gone", lose_certificate, made=worlds.Encrypted)
 SPECIAL = (
     Fault("disk full", nothing, made=worlds.full_disk),
     CLOCK,
-    Fault("certificate gone", lose_certificate, made=worlds.Encrypted),
+    CERTIFICATE,
     COORDINATOR,
     *SHARED,
 )
 """Each in a world of its own kind."""
 
 MIXED = (*FAULTS[1:], CLOCK, COORDINATOR, *SHARED)
-"""What worlds.Whole bears."""
+"""What worlds.Whole bears; worlds.Sealed bears CERTIFICATE too."""

@@ -13,11 +13,11 @@ from pathlib import Path
 from time import monotonic
 
 from bench.measure import ProcessEnded
-from bench.soak.faults import FAULTS, MIXED, NOTHING, Fault, NotHealed
+from bench.soak.faults import CERTIFICATE, FAULTS, MIXED, NOTHING, OF_WORKERS, Fault, NotHealed, both
 from bench.soak.report import Phase, Sample
 from bench.soak.users import Users
 from bench.soak.world import Size, World
-from bench.soak.worlds import Whole
+from bench.soak.worlds import Sealed, Whole
 
 ASKERS, STREAMS = 16, 8
 BEFORE_S = 1.0
@@ -45,10 +45,14 @@ class Run:
             await self._in_a_world(made, alike)
 
     async def mixed(self, until: float) -> None:
-        """Faults by chance, from the seed alone, until the time on the monotonic clock."""
-        unable = any(fault.unable() for fault in MIXED)
-        made, chosen = (World, FAULTS[1:]) if unable else (Whole, MIXED)
-        await self._in_a_world(made, _until(until, random.Random(self.seed), chosen))
+        """Faults by chance, from the seed alone, until the time on the monotonic clock: half of it in the open, half
+        behind TLS with a full disk."""
+        chance, half = random.Random(self.seed), monotonic() + (until - monotonic()) / 2
+        if any(fault.unable() for fault in MIXED):
+            await self._in_a_world(World, _until(until, chance, FAULTS[1:]))
+            return
+        await self._in_a_world(Whole, _until(half, chance, MIXED))
+        await self._in_a_world(Sealed, _until(until, chance, (*MIXED, CERTIFICATE)))
 
     async def _in_a_world(self, made: Callable[[Path], World], faults: Iterable[Fault]) -> None:
         with _world(made) as world:
@@ -79,8 +83,11 @@ class Run:
 
 
 def _until(until: float, chance: random.Random, faults: Sequence[Fault]) -> Iterator[Fault]:
+    """Every second time two at once, of which one is a worker's: replicas remain, so the invariants do."""
+    others = [fault for fault in faults if fault not in OF_WORKERS]
     while monotonic() < until:
         yield chance.choice(faults)
+        yield both(chance.choice(OF_WORKERS), chance.choice(others))
 
 
 @contextmanager

@@ -19,7 +19,7 @@ import psutil
 from bench.launch import ROOT, StartFailed, ended, free_port
 from bench.measure import ProcessEnded, read_memory
 
-READY_S = 20.0
+READY_S = 60.0
 WORKERS = 3
 FOREIGN = ("EDGEPROXY_", "COORDINATOR_", "SHARED_STORE_", "API_KEY", "WORKER_")
 SETTINGS = {
@@ -161,8 +161,10 @@ def until_serving(
         except OSError:
             pass
         sleep(0.05)
-        if monotonic() > until or (program and program.poll() is not None):
-            raise StartFailed(f"the {name} did not come up")
+        if program and (code := program.poll()) is not None:
+            raise StartFailed(f"the {name} ended with {code}")
+        if monotonic() > until:
+            raise StartFailed(f"the {name} did not come up in {READY_S:.0f} s")
 
 
 def get(port: int, path: str, tls: ssl.SSLContext | None = None) -> int:

@@ -208,6 +208,14 @@ class Whole(Shared, Clockwork):
     """What mixtures are done to."""
 
 
+class Sealed(Whole, Encrypted):
+    """The same behind TLS, and its disk is full all the time."""
+
+    def __init__(self, directory: Path) -> None:
+        super().__init__(directory)
+        self.output = Path("/dev/full")
+
+
 def no_compiler() -> str | None:
     return None if shutil.which("cc") else "a clock that jumps needs a C compiler, cc"
 

@@ -5,6 +5,7 @@ from typing import Final, Literal
 
 BATCH: Final = 0.2  # seconds in which changes are collected
 IDLE: Final = 1.0  # between exchanges when there is nothing to tell: it is our lease there, and theirs here
+HUB_IDLE: Final = 1.5  # of a primary, which leaves the asking to the regions: to answer costs it half as much
 DIGEST_EVERY: Final = 10.0
 RETRY_FIRST: Final = 0.25
 RETRY_MOST: Final = 1.0  # after a heal the first exchange comes this late at most
@@ -32,7 +33,7 @@ class Link:
     """`heard`: when the peer last spoke (None: never). `boot`, `seq`: how far we hold its changes. `told`: how far it
     holds ours. `number`: the last of its messages, in its life `number_boot`. `asked`: the number of ours that it has
     yet to answer. `root`: what it last told of its own records; `synced`: ours
-    was the same."""
+    was the same. `idle`: between exchanges with nothing to tell."""
 
     peer: Peer
     heard: float | None = None
@@ -48,6 +49,7 @@ class Link:
     next_digest: float = float("-inf")
     failures: int = 0
     synced: bool = False
+    idle: float = IDLE
     root: int = 0
     hashes: dict[str, tuple[int, ...]] | None = None
     theirs: dict[str, tuple[int, ...]] | None = None
@@ -61,7 +63,7 @@ class Link:
     def _pause(self, seq: int) -> float:
         if self.failures:
             return min(RETRY_FIRST * 2.0 ** min(self.failures - 1, 10), RETRY_MOST)
-        return BATCH if seq > self.told or self.hashes or self.theirs else IDLE
+        return BATCH if seq > self.told or self.hashes or self.theirs else self.idle
 
     def alive(self, now: float) -> bool:
         return self.heard is not None and now < self.heard + LOST_AFTER

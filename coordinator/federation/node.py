@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import Final, Literal, NoReturn
 
 from coordinator.federation.changes import Changes
-from coordinator.federation.link import BATCH, DIGEST_EVERY, LOST_AFTER, SUSPECT_AFTER, Link, Peer, Role
+from coordinator.federation.link import BATCH, DIGEST_EVERY, HUB_IDLE, IDLE, LOST_AFTER, SUSPECT_AFTER, Link, Peer, Role
 from coordinator.federation.messages import MAX_PAGE, Exchange, HomeState, Repair
 from coordinator.federation.record import BUCKETS, Record
 from coordinator.federation.view import View, ViewFull
@@ -87,7 +87,7 @@ class Node:
             if name in self.links:
                 self.links[name].peer = peer
             else:
-                self.links[name] = Link(peer)
+                self.links[name] = Link(peer, idle=HUB_IDLE if self.role == "primary" else IDLE)
 
     def standing(self, home: str, now: float) -> Standing:
         """Of a coordinator, as far as we can know."""

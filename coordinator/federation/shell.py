@@ -33,7 +33,7 @@ from edgeproxy.runtime.tasks import hold
 
 log = structlog.get_logger(__name__)
 
-TICK: Final = 0.1
+TICK: Final = 0.2
 NEWS_EVERY: Final = 0.2  # edges are told of changes elsewhere so often at most
 ROSTER_EVERY: Final = 60.0
 MOST_AT_ONCE: Final = 64

@@ -10,19 +10,21 @@ import sys
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from bench.soak.__main__ import _outcome
-from bench.soak.faults import FAULTS, MIXED, SPECIAL, Fault, NotHealed, nothing
+from bench.soak.faults import CERTIFICATE, FAULTS, MIXED, OF_WORKERS, SPECIAL, Fault, NotHealed, both, nothing
 from bench.soak.report import DESCRIPTOR_SLACK, MEMORY_SLACK, Phase, Sample, page
 from bench.soak.run import Run, _until
 from bench.soak.users import CUT, LOST, REFUSED, WHOLE, WRONG, Client, Counts, Users, _judged
 from bench.soak.worker import State, Worker, content
 from bench.soak.world import Size, World
-from bench.soak.worlds import preloaded_clock
+from bench.soak.worlds import Sealed, preloaded_clock
 
+AT_ONCE = replace(both(OF_WORKERS[0], CERTIFICATE), made=Sealed)
 BASE = Size(100 * 2**20, 50, 3)
 
 
@@ -148,7 +150,29 @@ def test_the_mixture_comes_from_the_seed_alone(monkeypatch: pytest.MonkeyPatch) 
         return [fault.name for fault in _until(15, random.Random(3), MIXED)]
 
     assert names() == names()
-    assert len(names()) == 15
+    assert len(names()) == 30
+    assert [", " in name for name in names()] == [False, True] * 15
+
+
+async def test_of_two_faults_at_once_both_are_made_and_either_is_heard_of() -> None:
+    made: list[str] = []
+
+    def fault(name: str, **more: bool) -> Fault:
+        async def act(world: World, chance: random.Random) -> None:
+            await asyncio.sleep(0)
+            made.append(name)
+            if name == "c":
+                raise NotHealed("c has not healed")
+
+        return Fault(name, act, **more)  # type: ignore[arg-type]
+
+    world, chance = World(Path("/nonexistent")), random.Random(1)
+    pair = both(fault("a", streams=True), fault("b", excuses=True))
+    await pair.act(world, chance)
+    assert (sorted(made), pair.name, pair.streams, pair.excuses) == (["a", "b"], "a, b", True, True)
+    with pytest.raises(NotHealed, match="c has not healed"):
+        await both(fault("c"), fault("d")).act(world, chance)
+    assert sorted(made) == ["a", "b", "c", "d"]
 
 
 def test_names_are_unique() -> None:
@@ -211,14 +235,14 @@ def test_what_cannot_be_made_here_is_left_out_and_a_short_run_does_not_meet_the_
     assert [_outcome("chaos", run, minutes, 10).met for minutes in (2, 10)] == [False, False]
 
 
-@pytest.mark.parametrize("name", ["worker killed", "certificate gone", "Redis away"])
+@pytest.mark.parametrize("name", ["worker killed", "Redis away", AT_ONCE.name])
 async def test_a_real_edge_bears_it(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     for module, constant, value in (("faults", "FAULT_S", 0.5), ("run", "BEFORE_S", 0.3), ("run", "REST_S", 0.3)):
         monkeypatch.setattr(f"bench.soak.{module}.{constant}", value)
     monkeypatch.setattr("bench.soak.users.STREAM_EVENTS", 3)
     told: list[str] = []
     run = Run(seed=1, tell=told.append)
-    await run.each([fault for fault in (*FAULTS, *SPECIAL) if fault.name == name])
+    await run.each([fault for fault in (*FAULTS, *SPECIAL, AT_ONCE) if fault.name == name])
     assert told == ["nothing", name]
     for seen in run.phases:
         assert not list(seen.broken()), (str(seen), seen.counts.notes)

@@ -79,6 +79,24 @@ async def test_one_that_accepts_and_says_nothing_is_silent(prober: Prober, monke
         assert await prober.ask(f"http://127.0.0.1:{mute.getsockname()[1]}/") == "silent"
 
 
+async def test_a_lost_handshake_is_tried_again_within_the_patience(
+    prober: Prober, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "PATIENCE", 20.0)
+    monkeypatch.setattr(module, "TRY_AGAIN", 0.05)
+    answers: list[bytes] = [b"", b"", b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"]
+
+    async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(answers.pop(0))  # a fourth connection would be one too many
+        await reader.read()
+        writer.close()
+
+    server = await asyncio.start_server(accept, "127.0.0.1", 0)
+    async with server:
+        assert await prober.ask(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/health") == "alive"
+    assert not answers
+
+
 async def test_one_that_hangs_up_is_silent_and_one_that_talks_nonsense_too(prober: Prober) -> None:
     async def talk(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(answers.pop())
