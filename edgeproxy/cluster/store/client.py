@@ -20,6 +20,8 @@ Client = Redis | RedisCluster
 FAILURES: Final = (RedisError, RedisClusterException, OSError, TimeoutError)
 """What a client raises when there is no answer."""
 PREFIX: Final = "edgeproxy"
+SHORTEST: Final = 0.05
+"""Seconds for a sentinel's answer, however many there are."""
 
 
 class _Led(Redis):
@@ -67,7 +69,7 @@ def connect(where: StoreUrl, patience: float, at_once: int, blocks: float = 0.0)
 
 def _by_sentinels(where: StoreUrl, patience: float, options: dict[str, Any]) -> Client:
     """Sentinels are asked one after the other: one that is silent leaves time for the rest, and for the primary."""
-    share = patience / (len(where.hosts) + 1)
+    share = max(SHORTEST, patience / (len(where.hosts) + 1))
     theirs = {key: value for key, value in options.items() if key == "retry" or key.startswith("ssl")}
     theirs |= {"socket_timeout": share, "socket_connect_timeout": share, **where.sentinel_user}
     sentinel = Sentinel(where.hosts, sentinel_kwargs=theirs, **options)  # type: ignore[no-untyped-call]
