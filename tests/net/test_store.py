@@ -86,6 +86,19 @@ async def test_a_limit_outlives_a_server(servers: Sentinels | Cluster) -> None:
         await machine.leave()
 
 
+async def test_a_silent_sentinel_leaves_time_for_the_others(tmp_path: Path) -> None:
+    """Within the half second that a question has: else a limit would never be had again."""
+    servers = Sentinels(tmp_path)
+    servers.sentinels[0].pause()
+    machine = Machine(servers.url)
+    try:
+        await eventually(machine, lambda taken: taken is not None)
+    finally:
+        servers.sentinels[0].resume()
+        await machine.leave()
+        servers.stop()
+
+
 async def eventually(machine: Machine, holds: Callable[[int | None], bool]) -> None:
     async with asyncio.timeout(WITHIN):
         while not holds(await machine.takes()):

@@ -97,7 +97,8 @@ async def test_a_silent_sentinel_is_passed_over(sentinels: Sentinels) -> None:
     sentinels.sentinels[0].pause()
     engine = Engine(connect(sentinels.url), "here")
     try:
-        assert await engine.put([("w1", b"1", b"x")]) == 1
+        async with asyncio.timeout(20):
+            assert await engine.put([("w1", b"1", b"x")]) == 1
     finally:
         sentinels.sentinels[0].resume()
         await engine.close()
