@@ -123,7 +123,7 @@ async def serve_child(child: Child, settings: CoordinatorSettings) -> None:
             endless = [group.create_task(lanes.sweep_forever())]
             endless += [group.create_task(Ticker(registry, prober, now).run())]
             endless += [group.create_task(file.follow()) for file in files]
-            endless += [group.create_task(work) for work in _federating(shell, registry, settings)]
+            endless += [group.create_task(work) for work in _federating(shell, state, settings)]
             servers = [
                 await asyncio.get_running_loop().create_server(lanes.new, sock=sock, backlog=BACKLOG)
                 for sock in child.sockets
@@ -171,14 +171,12 @@ def _federation(settings: CoordinatorSettings, registry: Registry, keys: Coordin
     return shell
 
 
-def _federating(
-    shell: Shell | None, registry: Registry, settings: CoordinatorSettings
-) -> list[Coroutine[None, None, None]]:
+def _federating(shell: Shell | None, state: State, settings: CoordinatorSettings) -> list[Coroutine[None, None, None]]:
     if shell is None:
         return []
     work = [shell.run()]
     if (url := reveal(settings.shared_store_url)) is not None:
-        work.append(_sharing(url, settings.site, shell, registry))
+        work += _sharing(url, settings.site, shell, state)
     kv = settings.kv
     if kv is None or settings.federation is None or shell.roster.role != "primary":
         return work
@@ -187,16 +185,14 @@ def _federating(
     return [*work, Keeper(store, shell.roster, ledger).run()]
 
 
-def _sharing(url: str, site: str, shell: Shell, registry: Registry) -> Coroutine[None, None, None]:
+def _sharing(url: str, site: str, shell: Shell, state: State) -> list[Coroutine[None, None, None]]:
+    """What coordinators of one site do together; the client library takes a while to load."""
     from coordinator.store.engine import Engine, connect
+    from coordinator.store.limits import SharedLimits
     from coordinator.store.site import SharedSite
 
-    try:
-        shared = SharedSite(Engine(connect(url), site), shell.node, registry)
-    except ValueError as error:
-        raise ConfigurationError(str(error)) from None
-    shell.shared = shared
-    return shared.run()
+    shared = shell.shared = SharedSite(Engine(connect(url), site), shell.node, state.registry)
+    return [shared.run(), SharedLimits(url, site, state.limits, state.count).run()]
 
 
 def _files(settings: CoordinatorSettings, state: State) -> tuple[StateFile, KeyValueFile] | tuple[()]:

@@ -10,13 +10,10 @@ from pydantic import AfterValidator, Field, SecretStr, field_validator, model_va
 from coordinator.identity.gate import Caller
 from edgeproxy.cluster.client import base_urls
 from edgeproxy.cluster.homes.settings import KvSettings
+from edgeproxy.cluster.store.url import store_url
 from edgeproxy.cluster.urls import worker_url
 from edgeproxy.runtime.environment import CommaList, EnvironmentSettings
 
-STORES: Final = (
-    *("redis://", "rediss://", "valkey://", "valkeys://", "unix://"),
-    *("redis+sentinel://", "redis+cluster://"),
-)
 _WORDS: Final = frozenset({"loopback", "anywhere", "nowhere"})
 
 
@@ -145,8 +142,8 @@ class CoordinatorSettings(KvSettings):
     shared_store_url: SecretStr | None = Field(
         None,
         validation_alias="SHARED_STORE_URL",
-        description="redis:// or valkey:// (also redis+sentinel://, redis+cluster://) that the coordinators of one "
-        "site share their registry by; unset: in memory",
+        description="redis:// or valkey:// (also redis+sentinel://h1,h2/name, redis+cluster://h1,h2) that the "
+        "coordinators of one site share their registry by; unset: in memory",
     )
     site: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,64}$")] = Field(
         "main", validation_alias="COORDINATOR_SITE", description="name of the site in that store"
@@ -178,8 +175,8 @@ class CoordinatorSettings(KvSettings):
     @field_validator("shared_store_url")
     @classmethod
     def _is_store(cls, value: SecretStr | None) -> SecretStr | None:
-        if value is not None and not value.get_secret_value().startswith(STORES):
-            raise ValueError(f"must begin with one of {', '.join(STORES)}")
+        if value is not None:
+            store_url(value.get_secret_value())
         return value
 
     @model_validator(mode="after")

@@ -10,6 +10,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self, TypeVar
 from pydantic import BeforeValidator, Field, SecretStr, field_validator, model_validator
 
 from edgeproxy.cluster.homes.settings import HomesSettings
+from edgeproxy.cluster.store.url import store_url
 from edgeproxy.http.bounds import Bounds
 from edgeproxy.net.limits import Limits
 from edgeproxy.policy.affinity import session_reader
@@ -132,7 +133,8 @@ class ProxySettings(HomesSettings):
     shared_store_url: SecretStr | None = Field(
         None,
         validation_alias="SHARED_STORE_URL",
-        description="redis:// or valkey:// store that several machines share their limits by",
+        description="redis:// or valkey:// (also redis+sentinel://h1,h2/name, redis+cluster://h1,h2) that several "
+        "machines share their limits by",
     )
     cors_origins: CommaList = _field((), "CORS_ORIGINS", "comma list of origins whose pages may call us, or *")
     cors_credentials: bool = _field(False, "CORS_CREDENTIALS", "their calls may carry cookies; not with *")
@@ -230,8 +232,8 @@ class ProxySettings(HomesSettings):
     @field_validator("shared_store_url")
     @classmethod
     def _is_store(cls, value: SecretStr | None) -> SecretStr | None:
-        if value is not None and not value.get_secret_value().startswith(("redis://", "rediss://", "valkey://")):
-            raise ValueError("must begin with redis://, rediss:// or valkey://")
+        if value is not None:
+            store_url(value.get_secret_value())
         return value
 
     @model_validator(mode="after")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -24,20 +25,22 @@ def redis_program() -> str:
 
 
 class Redis:
-    """One server on a port of 127.0.0.1, with nothing on disk."""
+    """One server on a port of 127.0.0.1, with none of its data on disk."""
 
-    def __init__(self, port: int, directory: Path) -> None:
+    def __init__(self, port: int, directory: Path, *options: str, config: Path | None = None) -> None:
+        """With `config`, a sentinel."""
         self.port = port
+        plain = ["--port", str(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
+        self._arguments = [str(config), "--sentinel"] if config else [*plain, "--dir", str(directory), *options]
         self.url = f"redis://127.0.0.1:{port}/0"
         self._directory = directory
         self._popen: subprocess.Popen[bytes] | None = None
         self.start()
 
     def start(self) -> None:
-        options = ["--port", str(self.port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
         with (self._directory / "redis.log").open("ab") as out:
             self._popen = subprocess.Popen(
-                [redis_program(), *options, "--dir", str(self._directory)], stdout=out, stderr=subprocess.STDOUT
+                [redis_program(), *self._arguments], cwd=self._directory, stdout=out, stderr=subprocess.STDOUT
             )
         end = time.monotonic() + START_SECONDS
         while not self._answers():
@@ -50,6 +53,15 @@ class Redis:
         self._popen.kill()
         self._popen.wait()
 
+    def pause(self) -> None:
+        """As a machine that hangs."""
+        assert self._popen is not None
+        self._popen.send_signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        assert self._popen is not None
+        self._popen.send_signal(signal.SIGCONT)
+
     def stop(self) -> None:
         if self._popen is not None and self._popen.poll() is None:
             self.kill()
@@ -58,6 +70,6 @@ class Redis:
         try:
             with socket.create_connection(("127.0.0.1", self.port), timeout=1) as sock:
                 sock.sendall(b"PING\r\n")
-                return sock.recv(7) == b"+PONG\r\n"
+                return sock.recv(7) in (b"+PONG\r\n", b"-NOAUTH")
         except OSError:
             return False

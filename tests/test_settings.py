@@ -81,3 +81,18 @@ def test_the_text_of_a_key_is_no_path_and_is_not_repeated(tmp_path: Path) -> Non
         settings(EDGEPROXY_TLS_CERT="/a/cert.pem", EDGEPROXY_TLS_KEY=text)
     assert str(by_file.value) == "EDGEPROXY_TLS_KEY_FILE: must be the path of a PEM file, not what is in it"
     assert str(by_value.value) == "EDGEPROXY_TLS_KEY: must be the path of a PEM file, not what is in it"
+
+
+@pytest.mark.parametrize("url", ["redis+sentinel://:s3cret@s1:26379,s2/main/1", "valkeys+cluster://me:s3cret@h1,h2"])
+def test_the_shared_store_is_named_and_not_shown(url: str) -> None:
+    assert "s3cret" not in str(settings(SHARED_STORE_URL=url))
+
+
+@pytest.mark.parametrize(
+    ("url", "words"),
+    [("memcached://:s3cret@x", "must begin with redis://"), ("redis+cluster://:s3cret@h/2", "none but 0")],
+)
+def test_a_wrong_store_is_said_without_its_secret(url: str, words: str) -> None:
+    with pytest.raises(ConfigurationError, match=f"SHARED_STORE_URL: .*{words}") as error:
+        settings(SHARED_STORE_URL=url)
+    assert "s3cret" not in str(error.value)

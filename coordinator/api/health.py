@@ -80,9 +80,21 @@ class _Numbers(Collector):
         yield _gauge("coordinator_values", "Small values that machines left", len(self._state.keys))
         failed = self._state.counts["failed_logins"]
         yield CounterMetricFamily("coordinator_failed_logins", "Log-ins with a wrong password", value=failed)
+        yield from self._store()
         refused = self._state.counts["refused"]
         yield CounterMetricFamily(
             "coordinator_refused", "Requests without the right, or too many of them", value=refused
+        )
+
+    def _store(self) -> Iterator[Metric]:
+        federation = self._state.federation
+        if federation is None or federation.is_degraded is None:
+            return
+        degraded = int(federation.is_degraded)
+        yield _gauge("coordinator_shared_store_degraded", "1: the site's store is away, we go on alone", degraded)
+        away = self._state.counts["shared_store_away"]
+        yield CounterMetricFamily(
+            "coordinator_shared_store_away", "Counts of limits that the store did not take", value=away
         )
 
 

@@ -30,7 +30,11 @@ def new_worker_id() -> str:
 
 
 class Federation(Protocol):
-    """What the handlers need of other coordinators, where there are any."""
+    """What the handlers need of other coordinators, where there are any. `is_degraded`: the store that our site
+    shares is away; None: there is none."""
+
+    @property
+    def is_degraded(self) -> bool | None: ...
 
     def known_life(self, header: str, body: bytes, registration: Registration) -> int | None:
         """The incarnation of a later life of this worker that somebody knows."""
@@ -85,6 +89,9 @@ class State:
 
     def serves_users(self, caller: Caller) -> bool:
         return self.open or caller.loopback if self.users is None else self.users(caller)
+
+    def count(self, what: str) -> None:
+        self.counts[what] += 1
 
     def wake_watchers(self) -> None:
         """We leave: who waits for changes is answered now."""

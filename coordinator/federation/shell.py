@@ -101,6 +101,10 @@ class Shell:
             await self.shared.close()
         await self.session.close()
 
+    @property
+    def is_degraded(self) -> bool | None:
+        return None if self.shared is None else self.shared.degraded
+
     async def run(self) -> None:
         """Until it is cancelled."""
         news, roster = 0.0, monotonic() + 1.0

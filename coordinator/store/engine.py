@@ -1,24 +1,21 @@
-"""The engine by its URL, and the scripts as methods. Whatever it does wrong is one exception: EngineDown.
-
-redis://host:6379/0   rediss://   valkey://   valkeys://   unix:///path     one server
-redis+sentinel://host:26379,host:26379/name                                the master that the sentinels name
-redis+cluster://host:6379                                                  a cluster; a site is one slot of it
-"""
+"""The scripts as methods. Whatever the engine does wrong is one exception: EngineDown."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
-from typing import Any, Final, TypeVar, cast
-from urllib.parse import urlsplit
-
-from redis.asyncio import Redis, RedisCluster, Sentinel
-from redis.exceptions import RedisError
+from typing import Any, Final, TypeVar
 
 from coordinator.store import scripts
+from edgeproxy.cluster.store import client
+from edgeproxy.cluster.store.client import FAILURES, Client
+from edgeproxy.cluster.store.url import store_url
+from edgeproxy.runtime.tasks import heed_cancellation
 
 TIMEOUT: Final = 1.0  # of one command: slower is as good as down, we have all in memory
 BLOCK_MS: Final = 1000
 PAGE: Final = 500
-_SCHEMES: Final = {"valkey": "redis", "valkeys": "rediss"}
+LONGEST_REASON: Final = 300
+START: Final = "0-0"
+CONNECTIONS: Final = 8  # one waits for changes, one tells; the rest of those that a restart left behind
 
 T = TypeVar("T")
 
@@ -27,26 +24,15 @@ class EngineDown(Exception):
     """It is away, too slow, or answers what it cannot mean."""
 
 
-def connect(url: str) -> "Redis | RedisCluster":
+def connect(url: str) -> Client:
     """ValueError for a URL that is none of ours."""
-    scheme, _, rest = url.partition("://")
-    options: dict[str, Any] = {"socket_timeout": TIMEOUT + BLOCK_MS / 1000, "socket_connect_timeout": TIMEOUT}
-    if scheme == "redis+sentinel":
-        parts = urlsplit(url)
-        hosts = [(host, int(port or 26379)) for host, _, port in (h.partition(":") for h in parts.netloc.split(","))]
-        sentinel = Sentinel(hosts, sentinel_kwargs=options, **options)  # type: ignore[no-untyped-call]
-        return cast(Redis, sentinel.master_for(parts.path.strip("/") or "mymaster"))
-    if scheme == "redis+cluster":
-        return RedisCluster.from_url("redis://" + rest, **options)
-    if scheme not in ("redis", "rediss", "unix", *_SCHEMES):
-        raise ValueError(f"SHARED_STORE_URL begins with {scheme}://, not with redis:// or valkey://")
-    return Redis.from_url(f"{_SCHEMES.get(scheme, scheme)}://{rest}", **options)
+    return client.connect(store_url(url), TIMEOUT, CONNECTIONS, BLOCK_MS / 1000)
 
 
 class Engine:
     """One site's keys. Records and versions are bytes to it; ids are the records' keys."""
 
-    def __init__(self, client: "Redis | RedisCluster", site: str) -> None:
+    def __init__(self, client: Client, site: str) -> None:
         self._client = client
         self._keys = {name: f"edgeproxy:{{{site}}}:{name}" for name in scripts.NAMES}
 
@@ -84,7 +70,7 @@ class Engine:
 
     async def _end(self) -> str:
         rows: Any = await self._client.xrevrange(self._keys["log"], count=1)
-        return str(rows[0][0].decode()) if rows else "0-0"
+        return str(rows[0][0].decode()) if rows else START
 
     async def load(self) -> list[bytes]:
         """Every record."""
@@ -102,15 +88,14 @@ class Engine:
 
     async def changes(self, after: str) -> list[tuple[str, str, bytes]]:
         """(position, id, record) after a position, waiting for a second; an empty record: it expired. EngineDown if
-        the log does not reach back so far: load anew."""
+        the log does not have that position: it was cut, or this is another engine (a replica that was promoted
+        without the last writes, a server that came back empty): load anew, and tell all."""
         return list(await self._do(partial(self._changes, after)))
 
     async def _changes(self, after: str) -> list[tuple[str, str, bytes]]:
         key = self._keys["log"]
-        first: Any = await self._client.xrange(key, count=1)
-        begins_later = bool(first) and after != "0-0" and _position(first[0][0].decode()) > _position(after)
-        if begins_later and not await self._client.xrange(key, min=after, max=after):
-            raise EngineDown("the log was cut: load anew")
+        if after != START and not await self._client.xrange(key, min=after, max=after):
+            raise EngineDown("the log is not as we read it: load anew")
         answer: Any = await self._client.xread({key: after}, count=PAGE, block=BLOCK_MS)
         return [
             (position.decode(), fields[b"id"].decode(), fields[b"record"])
@@ -124,25 +109,24 @@ class Engine:
 
     async def _do(self, ask: Callable[[], Awaitable[T]]) -> Any:
         try:
-            return await ask()
-        except (RedisError, OSError, TimeoutError) as error:
-            raise EngineDown(str(error) or type(error).__name__) from None
-        except (ValueError, TypeError, KeyError, IndexError, AttributeError) as error:
-            raise EngineDown(f"it answers nonsense: {error}") from None
+            answer = await ask()
+        except EngineDown:
+            raise
+        except FAILURES as error:
+            raise EngineDown((str(error) or type(error).__name__)[:LONGEST_REASON]) from None
+        except Exception as error:  # the client library cannot make sense of it either
+            raise EngineDown(f"it answers nonsense: {type(error).__name__}: {error}"[:LONGEST_REASON]) from None
+        heed_cancellation()
+        return answer
 
 
 def _number(value: object) -> int:
     if not isinstance(value, int):
-        raise EngineDown(f"it answers nonsense: {value!r}"[:200])
+        raise EngineDown(f"it answers nonsense: {value!r}"[:LONGEST_REASON])
     return value
 
 
 def _ids(value: object) -> list[str]:
     if not isinstance(value, list) or not all(isinstance(item, bytes) for item in value):
-        raise EngineDown(f"it answers nonsense: {value!r}"[:200])
+        raise EngineDown(f"it answers nonsense: {value!r}"[:LONGEST_REASON])
     return [item.decode(errors="replace") for item in value]
-
-
-def _position(text: str) -> tuple[int, int]:
-    milliseconds, _, count = text.partition("-")
-    return int(milliseconds), int(count or 0)

@@ -45,13 +45,11 @@ class SharedSite:
         wait = RETRY
         while True:
             try:
-                async with asyncio.TaskGroup() as group:
-                    position = await self._begin()
-                    wait = RETRY
-                    group.create_task(self._write_forever())
-                    group.create_task(self._read_forever(position))
-            except* EngineDown as errors:
-                self._is_down(errors.exceptions[0])
+                position = await self._begin()
+                wait = RETRY
+                await self._follow(position)
+            except EngineDown as error:
+                self._is_down(error)
             await asyncio.sleep(wait)
             wait = min(wait * 2, RETRY_MOST)
 
@@ -71,6 +69,20 @@ class SharedSite:
             log.info("the shared store is there", workers=len(self._node.view))
         self.degraded = False
         return position
+
+    async def _follow(self, position: str) -> None:
+        """Tell and hear, until one of both fails. No TaskGroup: before Python 3.13 it loses a cancellation that comes
+        beside an error, and we would not end."""
+        both = [asyncio.ensure_future(work) for work in (self._write_forever(), self._read_forever(position))]
+        try:
+            await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in both:
+                task.cancel()
+            ends = await asyncio.gather(*both, return_exceptions=True)
+        for end in ends:
+            if isinstance(end, Exception):
+                raise end
 
     async def _write_forever(self) -> None:
         while True:

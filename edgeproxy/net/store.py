@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable
-from typing import Any
 
 from limits import RateLimitItemPerSecond
-from limits.aio.strategies import SlidingWindowCounterRateLimiter
-from limits.storage import storage_from_string
 
 from edgeproxy.clock import monotonic
+from edgeproxy.cluster.store.client import connect, limiter
+from edgeproxy.cluster.store.url import store_url
 from edgeproxy.policy.leases import Lease, Leases
 from edgeproxy.policy.limit import NANO
 from edgeproxy.runtime.logs import get_logger
@@ -33,17 +32,8 @@ class SharedStore:
     """`count` is told of each question without an answer. `run()` ends when cancelled."""
 
     def __init__(self, url: str, count: Callable[[str], None]) -> None:
-        scheme, _, rest = url.partition("://")
-        scheme = "rediss" if scheme == "rediss" else "redis"  # Valkey speaks the same protocol
-        self._storage: Any = storage_from_string(
-            f"async+{scheme}://{rest}",
-            implementation="redispy",
-            key_prefix="edgeproxy",
-            max_connections=AT_ONCE,
-            socket_timeout=PATIENCE,
-            socket_connect_timeout=PATIENCE,
-        )
-        self._limiter = SlidingWindowCounterRateLimiter(self._storage)
+        self._client = connect(store_url(url), PATIENCE, AT_ONCE)
+        self._limiter = limiter(self._client)
         self._count = count
         self._waiting: list[Lease] = []
         self._wake = asyncio.Event()
@@ -69,7 +59,7 @@ class SharedStore:
                 await self._answer(batch)
 
     async def close(self) -> None:
-        await self._storage.storage.aclose() if hasattr(self._storage.storage, "aclose") else None
+        await self._client.aclose()
 
     async def _answer(self, batch: Iterable[Lease]) -> None:
         await asyncio.gather(*(self._lease(lease) for lease in batch))

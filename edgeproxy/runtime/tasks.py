@@ -25,3 +25,11 @@ def _let_go(task: asyncio.Task[Any]) -> None:
     _held.discard(task)
     if not task.cancelled() and (error := task.exception()) is not None:
         log.error("a background task failed", task=task.get_name(), exc_info=error)
+
+
+def heed_cancellation() -> None:
+    """Ends the task if that was asked and got lost on the way: `asyncio.wait_for` before Python 3.12 loses it when the
+    answer comes in the same turn."""
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError

@@ -161,6 +161,13 @@ async def test_a_catalogue_of_ones_own_and_a_wrong_one(tmp_path: Path) -> None:
     assert "services.speech.requires" in err
 
 
+async def test_a_wrong_store_is_refused_before_the_start_and_its_secret_is_not_shown() -> None:
+    code, out, err = await run("serve", **LOOPBACK, SHARED_STORE_URL="redis+cluster://:s3cret@h1,h2/3")
+    assert (code, out, err.count("\n")) == (78, "", 1)
+    assert "SHARED_STORE_URL: names a database" in err
+    assert "s3cret" not in err
+
+
 async def test_a_process_that_stood_still_calls_nobody_dead() -> None:
     """SIGSTOP for longer than a lease; then a heartbeat that had waited."""
     quick = {**LOOPBACK, "COORDINATOR_HEARTBEAT_INTERVAL": "0.5"}

@@ -82,3 +82,11 @@ def test_a_place_that_is_none_is_named() -> None:
     with pytest.raises(ConfigurationError, match="COORDINATOR_USERS"):
         settings(API_KEY="k", COORDINATOR_USERS="loopback,here")
     assert settings(API_KEY="k").serves_users is None
+
+
+def test_a_wrong_store_is_said_without_its_secret() -> None:
+    with pytest.raises(ConfigurationError, match=r"SHARED_STORE_URL: its 2\. host is not") as error:
+        settings(API_KEY="k", SHARED_STORE_URL="redis+sentinel://:s3cret@s1,:99/main")
+    assert "s3cret" not in str(error.value)
+    good = settings(API_KEY="k", SHARED_STORE_URL="valkey+sentinel://:s3cret@s1,s2/main")
+    assert "s3cret" not in str(good)

@@ -17,6 +17,7 @@ from coordinator.federation.machine import Machine
 from coordinator.federation.site import Site
 from edgeproxy.runtime.tasks import hold
 from tests.redis import Redis
+from tests.redis_sets import Cluster, Sentinels
 
 WITHIN = 30.0
 
@@ -53,17 +54,39 @@ def test_regions_in_network_namespaces(tmp_path: Path) -> None:
     assert len(found["gaps"]) >= found["orphaned"] >= 2
 
 
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[Redis]:
-    server = Redis(free_port(), tmp_path)
-    yield server
-    server.stop()
+Engine = Redis | Sentinels | Cluster
 
 
-async def test_two_coordinators_of_one_site_share_a_redis(tmp_path: Path, server: Redis) -> None:
+def one_server(directory: Path) -> Redis:
+    return Redis(free_port(), directory)
+
+
+@pytest.fixture(params=[one_server, Sentinels, Cluster])
+def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
+    directory = tmp_path / "engine"
+    directory.mkdir()
+    engine = request.param(directory)
+    yield engine
+    engine.stop()
+
+
+def server_of(engine: Engine) -> Redis:
+    """The one that has the site's keys."""
+    if isinstance(engine, Sentinels):
+        return engine.primary()
+    return engine.owner("edgeproxy:{main}:w") if isinstance(engine, Cluster) else engine
+
+
+async def number(session: aiohttp.ClientSession, url: str, name: str) -> float:
+    async with session.get(url + "/metrics") as answer:
+        lines = [line for line in (await answer.text()).splitlines() if line.startswith(name + " ")]
+    return float(lines[0].split()[1])
+
+
+async def test_two_coordinators_of_one_site_share_an_engine(tmp_path: Path, engine: Engine) -> None:
     site = Site(tmp_path, {name: ("127.0.0.1", free_port()) for name in ("core", "eu")})
     site.environment = {
-        "SHARED_STORE_URL": server.url,
+        "SHARED_STORE_URL": engine.url,
         "COORDINATOR_FEDERATION": "",
         "COORDINATOR_TRUST": "",
         "COORDINATOR_HEARTBEAT_INTERVAL": "1",
@@ -78,16 +101,28 @@ async def test_two_coordinators_of_one_site_share_a_redis(tmp_path: Path, server
     async def everywhere() -> bool:
         return all([await listed(session, site.url(name)) == names for name in site.addresses])
 
+    async def the_store_is_back() -> bool:
+        return await number(session, site.url("eu"), "coordinator_shared_store_degraded") == 0
+
+    async def the_store_is_away() -> bool:
+        """A guess of the operators' key is to be counted there."""
+        async with session.post(site.url("eu") + "/api/auth/login", json={"username": "x", "password": "y"}) as answer:
+            assert answer.status in (401, 429)
+        return await number(session, site.url("eu"), "coordinator_shared_store_away_total") > 0
+
     try:
         async with aiohttp.ClientSession() as session:
             await until(everywhere)
+            assert await number(session, site.url("eu"), "coordinator_shared_store_degraded") == 0
+            server = server_of(engine)
             server.kill()
-            await asyncio.sleep(1.0)
+            await until(the_store_is_away)
             assert await everywhere(), "without the engine all is still in memory"
-            server.start()
+            await asyncio.to_thread(server.start)
             site.kill("core")
             site.start("core")
             await until(everywhere)
+            await until(the_store_is_back)
     finally:
         for task in tasks:
             task.cancel()

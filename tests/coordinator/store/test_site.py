@@ -1,7 +1,7 @@
 """Coordinators of one site on a real Redis, which is started, killed and started again."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 from pathlib import Path
 from time import monotonic
@@ -10,18 +10,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from coordinator.catalog import CATALOG, Catalog
-from coordinator.federation.node import Node
 from coordinator.federation.record import Record
-from coordinator.registry import Registry
 from coordinator.store import site as site_module
 from coordinator.store.engine import Engine, EngineDown, connect
-from coordinator.store.site import SharedSite, version_text
-from edgeproxy.runtime.tasks import hold
+from coordinator.store.site import version_text
+from tests.coordinator.store.members import Member, until
 from tests.e2e.processes import free_port
 from tests.redis import Redis
-
-WITHIN = 15.0
 
 
 @pytest.fixture
@@ -38,41 +33,12 @@ async def engine(server: Redis) -> AsyncIterator[Engine]:
     await engine.close()
 
 
-class Member:
-    """One coordinator of the site."""
-
-    def __init__(self, server: Redis, name: str) -> None:
-        registry = Registry(5.0, lambda: "x", catalog=Catalog([CATALOG["llm-inference"]]))
-        self.node = Node(name, boot=1)
-        self.site = SharedSite(Engine(connect(server.url), "here"), self.node, registry)
-        self.task = hold(self.site.run())
-
-    def register(self, key: str, epoch: int = 1) -> Record:
-        record = Record(key, self.node.name, 1, epoch, 1, self.node.observation())
-        assert self.node.publish(record, monotonic())
-        return record
-
-    def keys(self) -> set[str]:
-        return {record.key for record in self.node.routable(monotonic())}
-
-    async def leave(self) -> None:
-        self.task.cancel()
-        await asyncio.gather(self.task, return_exceptions=True)
-        await self.site.close()
-
-
 @pytest.fixture
 async def members(server: Redis) -> AsyncIterator[list[Member]]:
-    members = [Member(server, name) for name in ("a", "b", "c")]
+    members = [Member(server.url, name) for name in ("a", "b", "c")]
     yield members
     for member in members:
         await member.leave()
-
-
-async def until(holds: Callable[[], bool]) -> None:
-    async with asyncio.timeout(WITHIN):
-        while not holds():
-            await asyncio.sleep(0.02)
 
 
 async def test_what_one_knows_all_know(members: list[Member]) -> None:
@@ -166,8 +132,21 @@ async def test_changes_are_read_in_order_and_a_cut_log_is_noticed(engine: Engine
         start = rows[-1][0]
         seen += [record for _, _, record in rows]
     assert seen == [b"r%d" % n for n in range(1_200)]
-    with pytest.raises(EngineDown, match="cut"):
+    with pytest.raises(EngineDown, match="load anew"):
         await engine.changes("1-1")
+
+
+async def test_an_engine_that_came_back_empty_is_not_taken_for_the_one_that_was(server: Redis, engine: Engine) -> None:
+    """So quickly that no question failed: what was told before is not there, and must be told again."""
+    await engine.put([("w1", b"1", b"x")])
+    position = await engine.end()
+    assert await engine.changes(position) == []
+    server.kill()
+    server.start()
+    with pytest.raises(EngineDown):
+        await engine.changes(position)
+    with pytest.raises(EngineDown, match="load anew"):
+        await engine.changes(position)
 
 
 async def test_an_engine_that_is_away_is_one_kind_of_error(server: Redis, engine: Engine) -> None:
@@ -187,9 +166,3 @@ RECORDS = st.builds(
 def test_the_engine_orders_as_we_do(one: Record, other: Record) -> None:
     assert (version_text(one) < version_text(other)) == (one.version < other.version)
     assert version_text(one) == version_text(replace(one, facts=b"{}"))
-
-
-@pytest.mark.parametrize("url", ["memcached://x", "http://x", "x"])
-def test_other_engines_are_named(url: str) -> None:
-    with pytest.raises(ValueError, match="not with redis://"):
-        connect(url)
