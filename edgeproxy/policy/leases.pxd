@@ -8,7 +8,7 @@ from edgeproxy.policy.limit cimport Limit
 cdef class Lease:
     cdef public str label
     cdef public Limit limit
-    cdef public long long batch, tokens, refused_until
+    cdef public long long batch, tokens, refused_until, used
     cdef public bint pending
 
 cdef class Leases:

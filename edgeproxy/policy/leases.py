@@ -2,8 +2,9 @@
 for it.
 
 A key begins with credit: it may use up to its burst before the store has answered. What was used on credit is part
-of the next batch that is asked for, so that the overshoot is at most one burst a process, once, and the rate on the
-whole is the store's. While the store is away, everything is credit and the machine's own limits go on.
+of the next batch that is asked for, so that the overshoot is at most one burst a process, and the rate on the whole is
+the store's. Who has rested for as long as a burst takes to come back has his whole credit again, as by a machine's own
+limit. While the store is away, everything is credit and the machine's own limits go on.
 """
 
 from __future__ import annotations
@@ -27,9 +28,10 @@ _SHORTEST_PAUSE, _LONGEST_PAUSE = NANO // 50, NANO
 
 
 class Lease:
-    """`tokens` may be negative: used on credit. `refused_until`: the store has none before, in nanoseconds."""
+    """`tokens` may be negative: used on credit. `refused_until`: the store has none before; `used`: the last time that
+    somebody asked; in nanoseconds."""
 
-    __slots__ = ("batch", "label", "limit", "pending", "refused_until", "tokens")
+    __slots__ = ("batch", "label", "limit", "pending", "refused_until", "tokens", "used")
 
     def __init__(self, label: str, limit: Limit) -> None:
         self.label = label
@@ -38,6 +40,7 @@ class Lease:
         self.tokens = 0
         self.pending = False
         self.refused_until = 0
+        self.used = 0
 
     @property
     def wanted(self) -> int:
@@ -59,6 +62,9 @@ class Leases:
         lease = self._leases.get(key)
         if lease is None:
             lease = self._begin(key, _label(subject, source, caller, limit), limit)
+        if lease.tokens < 0 and now - lease.used > limit.interval * limit.burst:
+            lease.tokens = 0
+        lease.used = now
         if lease.tokens <= 0 and lease.refused_until > now:
             return lease.refused_until - now
         if lease.tokens <= lease.batch // 2 and not lease.pending:
