@@ -36,7 +36,7 @@ class Handover:
             self._looked = now
             present = {
                 name: home.accept_rate
-                for name, home in self.node.homes.items()
+                for name, home in self.node.homes.known.items()
                 if home.accept_rate > 0 and name in self.node.links and self.node.standing(name, now) == "present"
             }
             regional = {n: rate for n, rate in present.items() if self.node.links[n].peer.role == "regional"}

@@ -12,18 +12,14 @@ A regional coordinator tells what is at home with it; the primary tells everythi
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Final, Literal, NoReturn
+from typing import NoReturn
 
 from coordinator.federation.changes import Changes
-from coordinator.federation.link import BATCH, DIGEST_EVERY, HUB_IDLE, IDLE, LOST_AFTER, SUSPECT_AFTER, Link, Peer, Role
+from coordinator.federation.homes import Homes, Standing
+from coordinator.federation.link import BATCH, DIGEST_EVERY, HUB_IDLE, IDLE, SUSPECT_AFTER, Link, Peer, Role
 from coordinator.federation.messages import MAX_PAGE, Exchange, HomeState, Repair
 from coordinator.federation.record import BUCKETS, Record
 from coordinator.federation.view import View, ViewFull
-
-ORPHANS_FOR: Final = 60.0  # a lost home's workers are routable, and have so long to find another
-UNKNOWN_FOR: Final = 3600.0  # so long for one that we would hear of only through somebody who is away himself
-
-Standing = Literal["present", "suspect", "lost", "unknown"]
 
 
 class Refused(Exception):
@@ -37,17 +33,6 @@ class Refused(Exception):
 
 def accept_all(record: Record) -> bool:
     return True
-
-
-@dataclass(slots=True)
-class Home:
-    """Another coordinator as it is heard, by itself or through the primary."""
-
-    heard: float
-    through: str | None = None
-    workers: int = 0
-    accept_rate: float = 0.0
-    lost_since: float | None = None
 
 
 @dataclass(slots=True)
@@ -68,7 +53,7 @@ class Node:
     quotas: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     quota: Mapping[str, int] = field(default_factory=dict)
     links: dict[str, Link] = field(default_factory=dict)
-    homes: dict[str, Home] = field(default_factory=dict)
+    homes: Homes = field(default_factory=Homes)
     counts: Counter[str] = field(default_factory=Counter)
     changes: Changes = field(init=False)
     _number: int = 0
@@ -93,15 +78,9 @@ class Node:
         """Of a coordinator, as far as we can know."""
         if home == self.name:
             return "present"
-        known = self.homes.get(home)
-        if known is None:
-            return "unknown"
-        silent = now - known.heard
-        if silent < SUSPECT_AFTER:
-            return "present"
-        if known.through is not None and not self._hears(known.through, now):
-            return "unknown"
-        return "suspect" if silent < LOST_AFTER else "lost"
+        link = self.links.get(self.homes.through(home) or "")
+        hears_from = link is not None and link.heard is not None and now < link.heard + SUSPECT_AFTER
+        return self.homes.standing(home, hears_from, now)
 
     def routable(self, now: float) -> list[Record]:
         """Who may be routed to: whom the home lists; of a lost home too, the health check decides."""
@@ -183,17 +162,7 @@ class Node:
                 self._age(home, now)
 
     def _age(self, home: str, now: float) -> None:
-        known = self.homes.setdefault(home, Home(now))
-        standing = self.standing(home, now)
-        if standing == "present":
-            known.lost_since = None
-            return
-        if standing == "suspect":
-            return
-        if known.lost_since is None:  # who started after it was lost goes by the others' word, and gives up with them
-            hearsay = known.through is not None and standing == "lost"
-            known.lost_since = known.heard + LOST_AFTER if hearsay else now
-        if now >= known.lost_since + (ORPHANS_FOR if standing == "lost" else UNKNOWN_FOR):
+        if self.homes.given_up(home, self.standing(home, now), now):
             self.counts["orphans_given_up"] += self._forget_home(home)
 
     def _forget_home(self, home: str) -> int:
@@ -249,10 +218,10 @@ class Node:
 
     def _take(self, link: Link, message: Exchange, now: float) -> None:
         link.heard = now
-        self._hear(message.sender, now, None)
+        self.homes.hear(message.sender, now)
         for home, state in message.homes.items():
-            if home == message.sender or link.peer.role == "primary":
-                self._hear(home, now - state.age, None if home == message.sender else message.sender, state)
+            if home != self.name and (home == message.sender or link.peer.role == "primary"):
+                self.homes.hear(home, now - state.age, None if home == message.sender else message.sender, state)
         for record in message.records:
             self._admit(link, record, now)
         self._follow(link, message)
@@ -399,27 +368,8 @@ class Node:
         digest = self.view.digests.get(self.name)
         told = {self.name: HomeState(0.0, digest.count if digest else 0, self.accept_rate)}
         if self.role == "primary":
-            told |= {
-                name: HomeState(now - home.heard, home.workers, home.accept_rate)
-                for name, home in self.homes.items()
-                if home.through is None
-            }
+            told |= self.homes.heard_directly(now)
         return told
-
-    def _hear(self, home: str, heard: float, through: str | None, state: HomeState | None = None) -> None:
-        if home == self.name:
-            return
-        known = self.homes.get(home)
-        if known is None:
-            known = self.homes[home] = Home(heard, through)
-        if heard >= known.heard:
-            known.heard, known.through = heard, through
-        if state is not None:
-            known.workers, known.accept_rate = state.workers, state.accept_rate
-
-    def _hears(self, name: str, now: float) -> bool:
-        link = self.links.get(name)
-        return link is not None and link.heard is not None and now < link.heard + SUSPECT_AFTER
 
     def _link_of(self, message: Exchange) -> Link:
         if message.to != self.name:

@@ -219,7 +219,7 @@ class Shell:
         return digest.count if digest else 0
 
     def _silent(self, name: str, at: Now) -> float:
-        home = self.node.homes.get(name)
+        home = self.node.homes.known.get(name)
         return 0.0 if home is None else at.monotonic - home.heard
 
     def _record_of(self, record: Record, at: Now) -> dict[str, Any]:

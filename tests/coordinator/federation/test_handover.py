@@ -5,8 +5,9 @@ from collections import Counter
 import pytest
 
 from coordinator.federation.handover import LOOK_EVERY, Handover
+from coordinator.federation.homes import Home, Homes
 from coordinator.federation.link import LOST_AFTER, Peer
-from coordinator.federation.node import Home, Node
+from coordinator.federation.node import Node
 from coordinator.registry import Registry
 from edgeproxy.cluster.messages import Registration
 from tests.coordinator.federation.test_bridge import at
@@ -17,7 +18,7 @@ WORKERS = [f"w{number}" for number in range(4000)]
 def node(**rates: float) -> Node:
     node = Node("eu", boot=1)
     node.know([Peer(name, "primary" if name == "core" else "regional", f"http://{name}") for name in rates])
-    node.homes = {name: Home(heard=0.0, accept_rate=rate) for name, rate in rates.items()}
+    node.homes = Homes({name: Home(heard=0.0, accept_rate=rate) for name, rate in rates.items()})
     return node
 
 
@@ -43,7 +44,7 @@ def test_who_leaves_takes_nobody() -> None:
 
 def test_who_has_fallen_silent_or_is_in_no_list_any_more_is_nobody_to_go_to() -> None:
     silent = node(us=100.0, apac=100.0)
-    silent.homes["apac"].heard = LOST_AFTER
+    silent.homes.known["apac"].heard = LOST_AFTER
     handover = Handover(silent, {"w1"})
     assert set(handover.takers(LOST_AFTER)) == {"apac"}
     silent.know([Peer("us", url="http://us")])
