@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Final
 
-from bench.federation.simulator import REGIONS, Fleet
+from bench.federation.actors import REGIONS
+from bench.federation.simulator import Fleet
 
 QUIET: Final = 40.0  # seconds at the start, in which everybody joins
 TROUBLE: Final = 90.0

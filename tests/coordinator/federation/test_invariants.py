@@ -11,8 +11,9 @@ from random import Random
 
 import pytest
 
+from bench.federation.actors import DRAIN, REGIONS
 from bench.federation.nemesis import live
-from bench.federation.simulator import DRAIN, REGIONS, Fleet
+from bench.federation.simulator import Fleet
 from coordinator.federation.link import Peer
 from coordinator.federation.messages import decode, encode
 from coordinator.federation.node import Node, Refused
