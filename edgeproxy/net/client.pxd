@@ -1,11 +1,13 @@
 # Types of the compiled way; the source is the .py beside it.
 cimport cython
 
+from edgeproxy.cache.store cimport Store
 from edgeproxy.http.answer cimport error_answer
 from edgeproxy.http.scan cimport head_end, tail
 from edgeproxy.http.request cimport RequestHead, parse_request
 from edgeproxy.net.edge cimport Edge
 from edgeproxy.net.introduced cimport IntroducedConnection
+from edgeproxy.proxy.caching cimport consult, stored_answer
 from edgeproxy.proxy.exchange cimport Exchange
 
 cdef int TURN, TUNNEL, UNTIL_END
@@ -24,6 +26,8 @@ cdef class ClientConnection(IntroducedConnection):
     cdef _head_incomplete(self, bytes data, Py_ssize_t end)
     cdef _begin(self, RequestHead head, bytes rest)
     cdef _hold(self, bytes data)
+    @cython.locals(answer=bytes, body=bytes)
+    cdef bint _answer_from_cache(self, Exchange exchange, Store cache) except -1
     cdef _conclude(self, Exchange exchange, int status)
     cdef _end(self, Exchange exchange, bytes answer)
     cdef bytes _date(self)

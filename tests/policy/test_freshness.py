@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgeproxy.policy.freshness import Asked, Said, directives, fields_of, fresh, seconds, selected, unchanged
+from edgeproxy.policy.freshness import Asked, Said, asked_by, directives, fields_of, fresh, seconds, selected, unchanged
 
 NOTHING = Asked(b"")
 DATE = b"Date: Tue, 24 Nov 2026 12:00:00 GMT\r\n"
@@ -32,6 +32,36 @@ def asking(*lines: bytes) -> Asked:
 )
 def test_directives(value: bytes, read: dict[bytes, bytes]) -> None:
     assert directives(value) == read
+
+
+NAMES = (b"Cache-Control", b"PRAGMA", b"range", b"If-None-Match", b"if-modified-since", b"If-Range", b"If-Match")
+OTHERS = (b"Cookie", b"Content-Type", b"Referer", b"Cache-Controls", b"Icy", b"Ranges", b"X-Range", b"P")
+
+
+def wants(asked: Asked) -> tuple[object, ...]:
+    return (asked.no_store, asked.no_cache, asked.only_stored, asked.max_age, asked.min_fresh, asked.whole)
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(NAMES + OTHERS),
+            st.sampled_from((b"", b"no-cache", b"no-store, max-age=3", b"range: no-cache")),
+        ),
+        max_size=6,
+    )
+)
+def test_no_wish_is_overlooked(fields: list[tuple[bytes, bytes]]) -> None:
+    lines = b"".join(b"%b: %b\r\n" % field for field in fields)
+    quick, whole = asked_by(lines), Asked(lines)
+    assert wants(quick) == wants(whole)
+    assert (quick.etags, quick.modified_since) == (whole.etags, whole.modified_since)
+
+
+def test_who_wants_nothing_shares_one_answer() -> None:
+    assert (
+        asked_by(b"Cookie: range: 1\r\nAccept: */*\r\n") is asked_by(b"") is asked_by(b"Cache-Controls: no-cache\r\n")
+    )
 
 
 @pytest.mark.parametrize(
