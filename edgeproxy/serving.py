@@ -29,6 +29,7 @@ from edgeproxy.proxy.table import Route, Table
 from edgeproxy.routes import COORDINATOR, Routes
 from edgeproxy.runtime.child import Child
 from edgeproxy.runtime.environment import reveal
+from edgeproxy.runtime.heap import Heap
 from edgeproxy.runtime.shared_memory import inherited_memory
 from edgeproxy.settings import ProxySettings, network, per_service
 from edgeproxy.telemetry.access import AccessLog
@@ -76,6 +77,7 @@ async def serve(child: Child, settings: ProxySettings) -> None:
     door.shut, door.open = accepting.pause, accepting.resume
     child.ready()
     background = [loop.create_task(_send_counters(child, counters, routes))]
+    background.append(loop.create_task(Heap().keep_small(lambda: door.left)))
     if store is not None:
         background.append(loop.create_task(store.run()))
     seconds = await child.until_drain()

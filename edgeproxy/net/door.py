@@ -30,6 +30,7 @@ class Door:
         self.most = most
         self.of_one = of_one
         self.inside = 0
+        self.left = 0  # in all
         self._count = count
         self._presence = presence
         self.shut: Callable[[], None] = _nothing
@@ -52,6 +53,7 @@ class Door:
 
     def leave(self, source: Source) -> None:
         self.inside -= 1
+        self.left += 1
         self._hold(source, -1)
 
     def _hold(self, source: Source, more: int) -> int:

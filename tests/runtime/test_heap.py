@@ -1,0 +1,45 @@
+"""Memory goes back to the system when many connections have ended, and not for a few."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from edgeproxy.runtime import heap
+from edgeproxy.runtime.heap import ENOUGH, Heap, library_trim
+
+
+def test_few_endings_are_not_worth_it() -> None:
+    looked = Heap()
+    assert [looked.is_due(ended) for ended in (0, ENOUGH - 1, ENOUGH, ENOUGH + 1, 2 * ENOUGH)] == [
+        False,
+        False,
+        True,
+        False,
+        True,
+    ]
+
+
+async def test_it_is_trimmed_each_time_that_it_is_due(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(heap, "LOOK", 0.001)
+    trimmed = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    ended = 0
+    keeping = asyncio.ensure_future(Heap(lambda: loop.call_soon_threadsafe(trimmed.set)).keep_small(lambda: ended))
+    try:
+        for _ in range(2):
+            ended += ENOUGH
+            async with asyncio.timeout(15):
+                await trimmed.wait()
+            trimmed.clear()
+        await asyncio.sleep(0.05)
+        assert not trimmed.is_set()
+    finally:
+        keeping.cancel()
+
+
+def test_the_library_s_own_is_called_where_there_is_one() -> None:
+    trim = library_trim()
+    if trim is not None:  # musl has none
+        assert trim() in (0, 1)
