@@ -37,10 +37,18 @@ def _quiet(found: Figures) -> Outcome:
     return Outcome("coordinator-writes", words, found["state_file_writes"] == 0)
 
 
+def _forgeries(found: Figures) -> Outcome:
+    """Fewer than a million can miss the goal, not meet it."""
+    words = f"{found['accepted']:.0f} of {found['messages']:,.0f} accepted"
+    met = False if found["accepted"] else True if found["messages"] >= 1_000_000 else None
+    return Outcome("forgeries", words, met)
+
+
 _OF_ONE: Mapping[str, Callable[[Figures], Outcome]] = {
     "registrations": _registrations,
     "heartbeats": _heartbeats,
     "changes": _changes,
+    "forgeries": _forgeries,
     "memory": _memory,
     "assignment": _assignment,
     "quiet": _quiet,

@@ -13,9 +13,17 @@ MET = {
     "changes": {"p99_ms": 30.0},
     "memory": {"bytes_per_worker": 1001.0, "workers": 1e5, "resident_mib": 95.4},
     "assignment": {"joining_ms": 43.0, "workers": 1e4, "repair_ms": 1.4},
+    "forgeries": {"accepted": 0.0, "messages": 1e6},
     "quiet": {"state_file_writes": 0.0, "heartbeats": 3e5},
 }
-WORSE = {"p95_ms": 5.1, "per_core": 11_000.0, "p99_ms": 201.0, "bytes_per_worker": 1025.0, "joining_ms": 201.0}
+WORSE = {
+    "p95_ms": 5.1,
+    "per_core": 11_000.0,
+    "p99_ms": 201.0,
+    "bytes_per_worker": 1025.0,
+    "joining_ms": 201.0,
+    "accepted": 1.0,
+}
 
 
 @pytest.mark.parametrize("name", MET)
@@ -28,6 +36,12 @@ def test_each_goal_is_met_or_missed(name: str, monkeypatch: pytest.MonkeyPatch, 
         (outcome,) = results.outcomes(tmp_path).values()
         assert outcome.goal in known
         assert outcome.met is met
+
+
+def test_fewer_forgeries_than_the_goal_asks_for_do_not_meet_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(outcomes, "leave_outcomes", lambda part, found: results.leave_outcomes(part, found, tmp_path))
+    outcomes.leave("forgeries", {"accepted": 0.0, "messages": 5e4})
+    assert results.outcomes(tmp_path)["forgeries"].met is None
 
 
 def test_deaths_count_on_every_way() -> None:
