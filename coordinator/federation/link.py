@@ -5,7 +5,7 @@ from typing import Final, Literal
 
 BATCH: Final = 0.2  # seconds in which changes are collected
 IDLE: Final = 1.2  # between exchanges when there is nothing to tell: it is our lease there, and theirs here
-HUB_IDLE: Final = 1.8  # of a primary, which leaves the asking to the regions: to answer costs it half as much
+HUB_IDLE: Final = 1.8  # of a primary, which leaves the asking to the regions: they have one to ask, it has many
 DIGEST_EVERY: Final = 10.0
 RETRY_FIRST: Final = 0.25
 RETRY_MOST: Final = 1.0  # after a heal the first exchange comes this late at most

@@ -16,5 +16,5 @@ cdef class _Document:
 cpdef bytes error_answer(fault, str detail, bytes request_id, str dialect, bytes date, bint close, bint to_head, bytes added=*)
 cdef _Document _document(fault, str detail, str dialect)
 cdef bytes _start(fault, str dialect)
-@cython.locals(seen="const unsigned char*", at=Py_ssize_t, byte="unsigned char")
-cdef bint _stands_in_json(bytes text) except -1
+@cython.locals(byte="unsigned char")
+cpdef bint stands_in_json(bytes text) except -1

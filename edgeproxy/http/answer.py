@@ -47,7 +47,9 @@ class _Document:
     def __init__(self, fault: Fault, detail: str, dialect: str) -> None:
         self.named = dialect != OPENAI
         self.start = _start(fault, dialect)
-        self.before, _, self.behind = error_body(fault, detail, _ID, dialect).partition(_ID if self.named else b"\n")
+        self.before, self.behind = error_body(fault, detail, _ID, dialect), b""
+        if self.named:
+            self.before, _, self.behind = self.before.partition(_ID)
 
 
 def error_answer(
@@ -65,7 +67,7 @@ def error_answer(
     document = _document(fault, detail, dialect)
     if not document.named:
         body = document.before
-    elif _stands_in_json(request_id):
+    elif stands_in_json(request_id):
         body = document.before + request_id + document.behind
     else:
         body = error_body(fault, detail, request_id, dialect)  # a trusted proxy's own idea of an id
@@ -102,7 +104,7 @@ def _start(fault: Fault, dialect: str) -> bytes:
     return b"\r\n".join(lines) + b"\r\n"
 
 
-def _stands_in_json(text: bytes) -> bool:
+def stands_in_json(text: bytes) -> bool:
     """Whether the bytes are a JSON string's content as they are."""
     for byte in text:  # noqa: SIM110  # as a loop it compiles to one
         if byte in (_QUOTE, _BACKSLASH) or not _SPACE <= byte <= _TILDE:

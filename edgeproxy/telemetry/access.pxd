@@ -1,7 +1,9 @@
 # Types of the compiled way; the source is the .py beside it.
 cimport cython
 
-cdef int _REMEMBERED, _QUOTE, _BACKSLASH, _SPACE, _TILDE
+from edgeproxy.http.answer cimport stands_in_json
+
+cdef int _REMEMBERED
 cdef dict _methods, _statuses, _routes, _seconds, _received, _sent, _workers, _addresses, _callers
 cdef long long MAX_WAITING, BATCH
 
@@ -10,7 +12,6 @@ cpdef bytes line(
     bytes method, bytes path, int status, str route, double seconds, long long bytes_in, long long bytes_out,
     str worker, bytes request_id, str address, str caller, str fault, int failovers,
 )
-@cython.locals(seen="const unsigned char*", at=Py_ssize_t, byte=int)
 cdef bytes _text(bytes value)
 cdef bytes _escaped(bytes value)
 cdef bytes _method(bytes method)

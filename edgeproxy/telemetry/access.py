@@ -13,6 +13,8 @@ from typing import Any, BinaryIO
 
 import orjson
 
+from edgeproxy.http.answer import stands_in_json
+
 MAX_WAITING = 4 * 1024 * 1024
 """Bytes that wait for a reader of the log; beyond them lines are dropped and counted, not held."""
 
@@ -20,7 +22,6 @@ BATCH = 64 * 1024
 """Bytes that are handed to the writer at once: few enough to be in the processor's cache all the way."""
 
 _REMEMBERED = 4096  # pieces of each kind
-_QUOTE, _BACKSLASH, _SPACE, _TILDE = 34, 92, 32, 126
 
 # Pieces of lines that were written before, by what they say.
 _methods: dict[bytes, bytes] = {}
@@ -74,12 +75,7 @@ def line(
 
 def _text(value: bytes) -> bytes:
     """As it stands in a JSON string; only what trusted proxies call a request has more than plain characters."""
-    seen = value
-    for at in range(len(value)):
-        byte = seen[at]
-        if byte < _SPACE or byte > _TILDE or byte == _QUOTE or byte == _BACKSLASH:  # noqa: SIM109  # in C
-            return _escaped(value)
-    return value
+    return value if stands_in_json(value) else _escaped(value)
 
 
 def _escaped(value: bytes) -> bytes:

@@ -14,6 +14,7 @@ from edgeproxy.policy.bans import FIRST_BAN, Bans
 from edgeproxy.policy.limit import NANO, LimitTable, table_bytes
 from edgeproxy.policy.notation import parse_limits
 from edgeproxy.policy.words import Words
+from tests.policy.memory import shared_words
 
 PLACES = 64
 START = 10**12
@@ -21,11 +22,8 @@ START = 10**12
 
 @pytest.fixture
 def words() -> Iterator[Words]:
-    size = 4096 + table_bytes(PLACES)
-    fd = os.memfd_create("test")
-    os.ftruncate(fd, size)
-    yield Words(fd, size)
-    os.close(fd)
+    with shared_words(4096 + table_bytes(PLACES)) as words:
+        yield words
 
 
 @pytest.fixture
@@ -74,6 +72,7 @@ _RACER = """
 import sys
 from edgeproxy.policy.limit import Limit, LimitTable, table_bytes
 from edgeproxy.policy.words import Words
+from tests.policy.memory import shared_words
 fd, size = int(sys.argv[1]), 4096 + table_bytes(64)
 table = LimitTable(Words(fd, size), 512, 64)
 limit = Limit("race", 1000, 3600.0, 1000, 99)

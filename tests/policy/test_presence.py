@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 
 import pytest
@@ -11,6 +10,7 @@ from hypothesis import strategies as st
 
 from edgeproxy.policy.presence import Presence, parts_of, presence_bytes
 from edgeproxy.policy.words import WORD, Words
+from tests.policy.memory import shared_words
 
 PROCESSES = 2
 FIRST = 4096 // WORD
@@ -20,11 +20,8 @@ SAME_BUCKET = 2**20
 
 @pytest.fixture
 def words() -> Iterator[Words]:
-    size = 4096 + presence_bytes(PROCESSES)
-    fd = os.memfd_create("test")
-    os.ftruncate(fd, size)
-    yield Words(fd, size)
-    os.close(fd)
+    with shared_words(4096 + presence_bytes(PROCESSES)) as words:
+        yield words
 
 
 def of(words: Words, pid: int) -> Presence:
@@ -85,10 +82,7 @@ def test_a_source_beyond_its_bucket_displaces_nobody(words: Words) -> None:
 
 @given(st.lists(st.tuples(st.integers(0, 1), st.integers(1, 6), st.integers(0, 3)), max_size=60))
 def test_the_sum_is_what_was_said_last(said: list[tuple[int, int, int]]) -> None:
-    fd = os.memfd_create("test")
-    try:
-        os.ftruncate(fd, 4096 + presence_bytes(1))
-        words = Words(fd, 4096 + presence_bytes(1))
+    with shared_words(4096 + presence_bytes(1)) as words:
         both = [Presence(words, FIRST, 2), Presence(words, FIRST, 2)]
         for pid, each in enumerate(both, 1):
             assert each.join(pid)
@@ -99,5 +93,3 @@ def test_the_sum_is_what_was_said_last(said: list[tuple[int, int, int]]) -> None
         for key in range(1, 7):
             assert both[0].elsewhere(key) == held.get((1, key), 0)
             assert both[1].elsewhere(key) == held.get((0, key), 0)
-    finally:
-        os.close(fd)
