@@ -5,7 +5,7 @@ from edgeproxy.http.answer cimport stands_in_json
 
 cdef int _REMEMBERED
 cdef dict _methods, _statuses, _routes, _seconds, _received, _sent, _workers, _addresses, _callers
-cdef long long MAX_WAITING, BATCH
+cdef long long MAX_WAITING
 
 @cython.locals(ending=bytes)
 cpdef bytes line(
@@ -25,11 +25,9 @@ cdef class AccessLog:
     cdef object _out, _writer
     cdef list _lines
     cdef public long long _queued, _written, dropped
-    cdef long long _collected
     cdef long long _opened_at
     cdef bytes _opened
 
     @cython.locals(whole=bytes)
     cpdef add(self, double now, bytes line)
-    cpdef flush(self)
     cdef bytes _opening(self, long long millisecond)

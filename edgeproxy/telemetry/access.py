@@ -18,9 +18,6 @@ from edgeproxy.http.answer import stands_in_json
 MAX_WAITING = 4 * 1024 * 1024
 """Bytes that wait for a reader of the log; beyond them lines are dropped and counted, not held."""
 
-BATCH = 64 * 1024
-"""Bytes that are handed to the writer at once: few enough to be in the processor's cache all the way."""
-
 _REMEMBERED = 4096  # pieces of each kind
 
 # Pieces of lines that were written before, by what they say.
@@ -109,13 +106,11 @@ def _remembered(pieces: dict[Any, bytes], key: Any, piece: bytes) -> bytes:
 
 
 class AccessLog:
-    """Collects lines; `flush`, when there are enough or it is time, hands them to a thread, since a full pipe would
-    otherwise stop the process."""
+    """Collects lines; `flush` hands them to a thread, since a full pipe would otherwise stop the process."""
 
     def __init__(self, out: BinaryIO | None = None) -> None:
         self._out = out or sys.stdout.buffer
         self._lines: list[bytes] = []
-        self._collected = 0  # their bytes
         self._queued = 0  # bytes; the loop's thread alone counts up
         self._written = 0  # bytes; the writer's thread alone counts up
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="access-log")
@@ -131,9 +126,6 @@ class AccessLog:
         whole = self._opening(int(now * 1000.0)) + line
         self._queued += len(whole)
         self._lines.append(whole)
-        self._collected += len(whole)
-        if self._collected >= BATCH:
-            self.flush()
 
     def _opening(self, millisecond: int) -> bytes:
         """The line up to the record's own fields: the time, formatted once a millisecond."""
@@ -145,7 +137,7 @@ class AccessLog:
 
     def flush(self) -> None:
         if self._lines:
-            lines, self._lines, self._collected = self._lines, [], 0
+            lines, self._lines = self._lines, []
             self._writer.submit(self._write, b"".join(lines))
 
     def close(self) -> None:

@@ -100,24 +100,3 @@ def test_lines_that_nobody_reads_are_dropped_and_counted() -> None:
     assert 50 < log.dropped < 70
     free.set()
     log.close()
-
-
-def test_many_lines_are_handed_on_before_it_is_time() -> None:
-    class Out(io.BytesIO):
-        writes = 0
-
-        def write(self, data: Any) -> int:
-            self.writes += 1
-            return super().write(data)
-
-        def close(self) -> None:
-            """Stays readable."""
-
-    out = Out()
-    log = AccessLog(out)
-    for _ in range(1000):
-        log.add(1.0, line(*USUAL.values()))
-    log.close()
-    assert out.writes > 3
-    assert len([orjson.loads(each) for each in out.getvalue().splitlines()]) == 1000
-    assert log.dropped == 0
