@@ -14,7 +14,7 @@ from time import monotonic
 
 from bench.measure import ProcessEnded
 from bench.soak.faults import CERTIFICATE, FAULTS, MIXED, NOTHING, OF_WORKERS, Fault, NotHealed, both
-from bench.soak.report import Phase, Sample
+from bench.soak.report import MEMORY_SLACK, Phase, Sample
 from bench.soak.users import Users
 from bench.soak.world import Size, World
 from bench.soak.worlds import Sealed, Whole
@@ -23,7 +23,7 @@ ASKERS, STREAMS = 16, 8
 BEFORE_S = 1.0
 REST_S = 1.5
 SETTLED_S = 20.0
-"""For processes that are leaving after a reload to be gone."""
+"""For processes that are leaving after a reload to be gone, and memory to be given back."""
 
 Tell = Callable[[str], None]
 
@@ -102,18 +102,22 @@ def _world(kind: Callable[[Path], World]) -> Iterator[World]:
 
 
 async def _at_rest(world: World, base: Size | None) -> Size:
-    """Once processes that are leaving have left, or should have: twice the same, as many processes as before."""
+    """Once processes that are leaving have left and memory is given back, or should have been: twice the same."""
     await asyncio.sleep(REST_S)
     until, previous = monotonic() + SETTLED_S, None
     while True:
         size = _size(world)
-        settled = size is not None and size.processes == (base or size).processes
+        settled = size is not None and _as_before(size, base or size)
         if settled and previous and size and previous.descriptors == size.descriptors:
             return size
         if monotonic() > until:
             return size or world.size()
         previous = size if settled else None
         await asyncio.sleep(0.5)
+
+
+def _as_before(size: Size, base: Size) -> bool:
+    return size.processes == base.processes and size.memory <= base.memory + MEMORY_SLACK
 
 
 def _size(world: World) -> Size | None:

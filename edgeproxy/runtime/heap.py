@@ -9,7 +9,7 @@ from collections.abc import Callable
 LOOK = 2.0
 """Seconds between two looks."""
 ENOUGH = 32
-"""Connections that have ended since the last time: fewer leave little (with TLS a quarter of a MiB each)."""
+"""Connections that have ended: fewer leave little (with TLS a quarter of a MiB each)."""
 
 
 class Heap:
@@ -17,13 +17,17 @@ class Heap:
 
     def __init__(self, trim: Callable[[], object] | None = None) -> None:
         self._trim = trim
-        self._ended = 0
+        self._seen = 0  # ended at the last look,
+        self._trimmed = 0  # and at the last trim
 
     def is_due(self, ended: int) -> bool:
-        """Whether it is worth a trim; `ended` connections so far, of all that this process has had."""
-        if ended - self._ended < ENOUGH:
+        """Whether it is worth a trim; `ended` connections so far, of all that this process has had. While many come
+        and go, what they leave is used again at once, and a trim would stop them for milliseconds."""
+        calm = ended - self._seen < ENOUGH
+        self._seen = ended
+        if not calm or ended - self._trimmed < ENOUGH:
             return False
-        self._ended = ended
+        self._trimmed = ended
         return True
 
     async def keep_small(self, ended: Callable[[], int]) -> None:

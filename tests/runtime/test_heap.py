@@ -10,15 +10,20 @@ from edgeproxy.runtime import heap
 from edgeproxy.runtime.heap import ENOUGH, Heap, library_trim
 
 
-def test_few_endings_are_not_worth_it() -> None:
+def test_few_endings_are_not_worth_it_until_they_are_many() -> None:
     looked = Heap()
-    assert [looked.is_due(ended) for ended in (0, ENOUGH - 1, ENOUGH, ENOUGH + 1, 2 * ENOUGH)] == [
-        False,
-        False,
-        True,
-        False,
-        True,
+    half = ENOUGH // 2
+    assert [looked.is_due(ended) for ended in (0, half, 2 * half, 2 * half, 3 * half, 4 * half)] == [
+        *(False, False, True),
+        *(False, False, True),
     ]
+
+
+def test_in_a_storm_nothing_is_trimmed_and_after_it_once() -> None:
+    looked = Heap()
+    assert not any(looked.is_due(second * 10 * ENOUGH) for second in range(20))
+    assert looked.is_due(190 * ENOUGH + 1)
+    assert not looked.is_due(190 * ENOUGH + 2)
 
 
 async def test_it_is_trimmed_each_time_that_it_is_due(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -29,7 +34,7 @@ async def test_it_is_trimmed_each_time_that_it_is_due(monkeypatch: pytest.Monkey
     keeping = asyncio.ensure_future(Heap(lambda: loop.call_soon_threadsafe(trimmed.set)).keep_small(lambda: ended))
     try:
         for _ in range(2):
-            ended += ENOUGH
+            ended += ENOUGH  # seen at one look, and no more of them at the next
             async with asyncio.timeout(15):
                 await trimmed.wait()
             trimmed.clear()
